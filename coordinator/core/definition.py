@@ -1,0 +1,282 @@
+"""A compiled workflow: what could happen, with every default filled in and every reference checked.
+
+Step types never reach the core. They are *lowered*, when a definition is compiled, to the primitives
+below; `decide` knows nothing else. Every step sits in a `Graph`; containers hold graphs.
+
+| primitive | what it asks of `decide`                             | lowered from                       |
+|-----------|------------------------------------------------------|------------------------------------|
+| `Ask`     | send a request, settle with the reply                | persona-request, git-operation, human, plugin types |
+| `Scope`   | run a graph; done when enough of it is               | parallel                           |
+| `Choose`  | run the first branch whose condition holds           | conditional                        |
+| `Loop`    | run a graph again until a condition holds            | repeat                             |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from coordinator.core.expressions import Expression
+from coordinator.core.ids import Digest, static_path
+from coordinator.core.templates import Value
+
+
+class Join(StrEnum):
+    """Which outcomes of its dependencies let a node run (`ALWAYS` is read as `ALL_SETTLED`)."""
+
+    NONE_FAILED = "none_failed"
+    ALL_SUCCEEDED = "all_succeeded"
+    ANY_SUCCEEDED = "any_succeeded"
+    ANY_FAILED = "any_failed"
+    ALL_SETTLED = "all_settled"
+
+
+class ErrorClass(StrEnum):
+    """Why an attempt failed; `retry.on` names the ones worth another attempt."""
+
+    TIMEOUT = "timeout"
+    TRANSPORT = "transport"
+    RATE_LIMIT = "rate_limit"
+    INVALID_REPLY = "invalid_reply"
+    REFUSED = "refused"
+    PERSONA_ERROR = "persona_error"
+    STEP_ERROR = "step_error"
+    GATE = "gate"
+    EXHAUSTED = "exhausted"
+    BUDGET = "budget"
+    HUMAN_TIMEOUT = "human_timeout"
+    CANCELLED = "cancelled"
+
+
+RETRIED_BY_DEFAULT: Final = frozenset(
+    {
+        ErrorClass.TIMEOUT,
+        ErrorClass.TRANSPORT,
+        ErrorClass.RATE_LIMIT,
+        ErrorClass.INVALID_REPLY,
+        ErrorClass.PERSONA_ERROR,
+    }
+)
+
+
+class Backoff(StrEnum):
+    """How the pause grows from one attempt to the next."""
+
+    CONSTANT = "constant"
+    LINEAR = "linear"
+    EXPONENTIAL = "exponential"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often and how patiently a node is tried again."""
+
+    max_attempts: int = 1
+    backoff: Backoff = Backoff.EXPONENTIAL
+    delay_ms: int = 1_000
+    max_delay_ms: int = 300_000
+    max_total_ms: int | None = None
+    """No further attempt starts later than this after the first one."""
+    on: frozenset[ErrorClass] = RETRIED_BY_DEFAULT
+
+
+class OnErrorAction(StrEnum):
+    """What a failure does once retries are used up."""
+
+    ABORT = "abort"
+    CONTINUE = "continue"
+    FALLBACK = "fallback"
+    ESCALATE = "escalate"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnError:
+    """The action, and for `FALLBACK` the persona to ask instead or the steps to run instead."""
+
+    action: OnErrorAction = OnErrorAction.ABORT
+    persona: str | None = None
+    graph: Graph | None = None
+
+
+class Channel(StrEnum):
+    """Who is asked: a persona's worker, the coordinator's own executor, or a human's inbox."""
+
+    PERSONA = "persona"
+    WORK = "work"
+    HUMAN = "human"
+
+
+class Files(StrEnum):
+    """Whether a request carries the run's files, and whether the reply may change them."""
+
+    NONE = "none"
+    READ = "read"
+    PATCH = "patch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a step may change in the repository (globs); None = the defaults of the git operation."""
+
+    branches: tuple[str, ...] | None = None
+    paths: tuple[str, ...] | None = None
+    push: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A request to somebody, and its reply."""
+
+    channel: Channel
+    target: str
+    """The persona's name, the type name whose executor runs (`git-operation`), or `human`."""
+    params: Value
+    files: Files = Files.NONE
+    timeout: Value | int = 3_600_000
+    """Per attempt, from dispatch: milliseconds, or a template that gives a duration."""
+    deadline: Value | int | None = None
+    """How long the request may wait for a worker, or a human's answer may take."""
+    tests_required: bool = False
+    """A pass that says no tests ran counts as fail."""
+    limits: Limits = Limits()
+    form: Mapping[str, object] = field(default_factory=dict)
+    """Of a human: field name -> {type, …}."""
+    assignees: tuple[str, ...] = ()
+    on_deadline: Mapping[str, object] | None = None
+    """Of a human: the answer that the deadline gives; None fails with `human_timeout`."""
+
+
+class OnRest(StrEnum):
+    """What happens to branches still running once enough of them succeeded."""
+
+    CANCEL = "cancel"
+    KEEP = "keep"
+
+
+class OnBranchError(StrEnum):
+    """What a failed branch does to its siblings."""
+
+    FAIL_FAST = "fail_fast"
+    WAIT_ALL = "wait_all"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Run a graph; succeed when `need` of its nodes have (None = none may fail)."""
+
+    graph: Graph
+    need: int | None = None
+    on_rest: OnRest = OnRest.CANCEL
+    on_branch_error: OnBranchError = OnBranchError.FAIL_FAST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One way of a `Choose`: taken when `when` holds."""
+
+    when: Expression
+    graph: Graph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choose:
+    """Run the first branch whose condition holds, else `otherwise`, else nothing."""
+
+    branches: tuple[Branch, ...]
+    otherwise: Graph | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """Run the graph, at most `max_iterations` times, until `until` holds after an iteration."""
+
+    graph: Graph
+    until: Expression | None
+    max_iterations: int
+
+
+Primitive = Ask | Scope | Choose | Loop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A step of the definition, at its place."""
+
+    id: str
+    path: str
+    """Static: container ids and this id, joined by `/`."""
+    type: str
+    """The step type as written, for people."""
+    primitive: Primitive
+    index: int = 0
+    """Its position in its graph; patches of concurrent nodes are applied in this order."""
+    name: str = ""
+    dependencies: tuple[str, ...] = ()
+    """Ids in the same graph: named ones, then those that references made."""
+    dependents: tuple[str, ...] = ()
+    join: Join = Join.NONE_FAILED
+    condition: Expression | None = None
+    gate: str | None = None
+    required: bool = False
+    review: bool = False
+    retry: Retry = Retry()
+    on_error: OnError = OnError()
+    undo: Graph | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Steps and the edges between them; `nodes` is in file order."""
+
+    path: str
+    """What a child's static path begins with, without the slash; empty for the top level."""
+    nodes: Mapping[str, Node]
+    roots: tuple[str, ...]
+    """Ids of the nodes without dependencies, in file order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A typed input of the workflow."""
+
+    name: str
+    type: str = "string"
+    required: bool = False
+    default: object = None
+    enum: tuple[object, ...] | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """A whole compiled definition. Equal digests mean equal behaviour."""
+
+    id: str
+    """The lower-cased name with other characters as dashes; what people type."""
+    name: str
+    version: str
+    digest: Digest
+    graph: Graph
+    on_failure: Graph | None = None
+    finally_: Graph | None = None
+    parameters: tuple[Parameter, ...] = ()
+    variables: Mapping[str, Value] = field(default_factory=dict)
+    outputs: Value | None = None
+    timeout_ms: int | None = None
+    max_steps: int = 10_000
+    """Node starts of one run; iterations of loops count."""
+    limits: Limits = Limits()
+    uses_files: bool = False
+    """Whether any step needs the run's git ref; then it is prepared before the first step."""
+    description: str = ""
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    """Every node by its static path, those inside containers, undo and finally included."""
+
+    def node(self, path: str) -> Node | None:
+        """The definition of the node at `path` of a run."""
+        return self.nodes.get(static_path(path))

@@ -1,0 +1,150 @@
+"""Facts that go into `decide`, in the past tense.
+
+Every event carries what a rule may need of the world: when it happened by the clock of Redis
+(`at_ms`, milliseconds since 1970, never below the run's last), a `seed` for chance, and an `id` under
+which a repeated delivery is recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    id: str
+    run: str
+    at_ms: int
+    seed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(_Event):
+    """A task was accepted; this is its run's first event."""
+
+    workflow: str
+    digest: str
+    revision: str | None = None
+    """`ref@sha1:<commit>` of the definition's source, for people."""
+    task: Mapping[str, object]
+    params: Mapping[str, object] = field(default_factory=dict)
+    env: Mapping[str, object] = field(default_factory=dict)
+    may_push: bool = True
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an attempt failed. `error_class` is one of `definition.ErrorClass`."""
+
+    error_class: str
+    message: str
+    retryable: bool | None = None
+    """What the replier said; None leaves it to the step's `retry.on`."""
+
+
+class ReplyStatus(StrEnum):
+    """What a reply says of its request."""
+
+    DONE = "done"
+    ERROR = "error"
+    PROGRESS = "progress"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replied(_Event):
+    """A persona or an executor answered a request."""
+
+    node: str
+    attempt: int
+    token: str
+    status: ReplyStatus
+    verdict: str | None = None
+    result: object = None
+    failure: Failure | None = None
+    patch: Mapping[str, object] | None = None
+    """`{base, diff}`: the change to the run's files that came with the reply."""
+    files: Mapping[str, object] | None = None
+    """Of git work: the changed keys of the run's files."""
+    usage: Mapping[str, object] | None = None
+    worker: str = ""
+
+
+class TimerKind(StrEnum):
+    """What a timer is for."""
+
+    TIMEOUT = "timeout"
+    DEADLINE = "deadline"
+    RETRY = "retry"
+    RUN_TIMEOUT = "run_timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired(_Event):
+    """A time came that a `SetTimer` had named."""
+
+    node: str
+    attempt: int
+    kind: TimerKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(_Event):
+    """A human answered: `approve`, `reject`; of an escalation `retry`, `skip`, `continue`, `abort`."""
+
+    node: str
+    answer: str
+    by: str = ""
+    comment: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested(_Event):
+    """Somebody wants the run ended: what is in flight stops, `undo` and `finally` run."""
+
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminateRequested(_Event):
+    """Somebody wants the run ended at once: neither `undo` nor `finally` run."""
+
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRequested(_Event):
+    """Somebody wants nothing new started; replies still apply."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRequested(_Event):
+    """Somebody wants a paused run to go on."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continued(_Event):
+    """The run goes on with what the last commit had no room for."""
+
+
+Event = (
+    RunStarted
+    | Replied
+    | TimerFired
+    | Answered
+    | CancelRequested
+    | TerminateRequested
+    | PauseRequested
+    | ResumeRequested
+    | Continued
+)

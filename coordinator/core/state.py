@@ -1,0 +1,237 @@
+"""The state of a run, and the state machine as a table.
+
+`RunState` is what `decide` takes and returns. It is persistent: a new one shares everything that did
+not change with the old one. A store keeps it as one field per entry, so that a commit writes only what
+changed; `Decision.changes` names exactly those fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from coordinator.core.pmap import PMap
+
+
+class RunStatus(StrEnum):
+    """Where a run is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    SUCCEEDED = "succeeded"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has ended."""
+        return self in _FINAL_RUN
+
+
+class NodeStatus(StrEnum):
+    """Where a node is."""
+
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    BACKING_OFF = "backing_off"
+    WAITING = "waiting"
+    AWAITING_REVIEW = "awaiting_review"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more will happen to the node."""
+        return self in SETTLED
+
+
+_FINAL_RUN: Final = frozenset(
+    {RunStatus.SUCCEEDED, RunStatus.STOPPED, RunStatus.FAILED, RunStatus.CANCELLED}
+)
+SETTLED: Final = frozenset(
+    {NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED}
+)
+
+_N = NodeStatus
+NODE_MOVES: Final[Mapping[NodeStatus, frozenset[NodeStatus]]] = {
+    _N.PENDING: frozenset({_N.READY, _N.RUNNING, _N.WAITING, _N.FAILED, _N.SKIPPED, _N.CANCELLED, _N.SUCCEEDED}),
+    _N.READY: frozenset({_N.RUNNING, _N.WAITING, _N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED}),
+    _N.RUNNING: frozenset(
+        {_N.RUNNING, _N.BACKING_OFF, _N.WAITING, _N.AWAITING_REVIEW, _N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED}
+    ),
+    _N.BACKING_OFF: frozenset({_N.RUNNING, _N.WAITING, _N.FAILED, _N.CANCELLED}),
+    _N.WAITING: frozenset({_N.RUNNING, _N.WAITING, _N.BACKING_OFF, _N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED}),
+    _N.AWAITING_REVIEW: frozenset({_N.RUNNING, _N.SUCCEEDED, _N.FAILED, _N.CANCELLED}),
+    _N.SUCCEEDED: frozenset(),
+    _N.FAILED: frozenset(),
+    _N.SKIPPED: frozenset(),
+    _N.CANCELLED: frozenset(),
+}
+"""Which status may follow which; a move that is not listed is a bug and raises."""
+
+_R = RunStatus
+RUN_MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
+    _R.PENDING: frozenset({_R.RUNNING}),
+    _R.RUNNING: frozenset({_R.WAITING, _R.PAUSED, *_FINAL_RUN}),
+    _R.WAITING: frozenset({_R.RUNNING, _R.PAUSED, *_FINAL_RUN}),
+    _R.PAUSED: frozenset({_R.RUNNING, _R.WAITING, *_FINAL_RUN}),
+    _R.SUCCEEDED: frozenset(),
+    _R.STOPPED: frozenset(),
+    _R.FAILED: frozenset(),
+    _R.CANCELLED: frozenset(),
+}
+
+
+class Phase(StrEnum):
+    """Which part of the workflow a run is in; they follow each other in this order."""
+
+    PREPARING = "preparing"
+    MAIN = "main"
+    UNDO = "undo"
+    ON_FAILURE = "on_failure"
+    FINALLY = "finally"
+    RELEASING = "releasing"
+    ENDED = "ended"
+
+
+class NodeState(NamedTuple):
+    """One node of one run."""
+
+    status: NodeStatus = NodeStatus.PENDING
+    attempt: int = 0
+    unsettled: int = 0
+    """While pending: how many dependencies have not settled yet."""
+    succeeded: int = 0
+    """While pending: dependencies that succeeded, tolerated failures included."""
+    failed: int = 0
+    """While pending: dependencies that failed and were not tolerated, or were cancelled."""
+    tolerated: int = 0
+    """While pending: failed dependencies whose failure was tolerated."""
+    iteration: int = 0
+    """Of a loop: the current or last one, from 1."""
+    branch: int = -1
+    """Of a choice: which branch runs; -1 none, len(branches) the `otherwise`."""
+    started_ms: int = 0
+    ended_ms: int = 0
+    settled: int = 0
+    """The how-manieth node of the run to settle, from 1; 0 = not settled."""
+    persona: str = ""
+    """Who was asked, where it is not the step's own persona (a fallback)."""
+    verdict: str | None = None
+    error: Mapping[str, object] | None = None
+    """`{class, message}` of the last failed attempt."""
+    reason: str = ""
+    """Why it was skipped or cancelled, or what it waits for, in words."""
+    detail: object = None
+    """Facts behind `reason` as JSON: operand values of a condition, the answer's author."""
+    is_tolerated: bool = False
+    """It failed, and `on_error: continue` made that count as succeeded."""
+    landing: bool = False
+    """The persona has replied; its patch is being applied."""
+
+
+class ScopeState(NamedTuple):
+    """How far one graph of a run is: the root, a container's, one iteration's."""
+
+    unsettled: int
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    cancelled: int = 0
+    passes: int = 0
+    fails: int = 0
+    unknowns: int = 0
+    is_closed: bool = False
+    """Nothing in it starts any more: it was cancelled, failed, or had enough."""
+    patchers: tuple[str, ...] = ()
+    """Nodes in flight whose reply may change files, in step order."""
+
+
+class RunHead(NamedTuple):
+    """What is written once, when the run starts."""
+
+    workflow: str
+    version: str
+    digest: str
+    revision: str | None
+    task: Mapping[str, object]
+    params: Mapping[str, object]
+    variables: Mapping[str, object]
+    env: Mapping[str, object]
+    created_ms: int
+    seed: str
+    may_push: bool
+
+
+class RunRecord(NamedTuple):
+    """The small changing part of a run."""
+
+    status: RunStatus = RunStatus.PENDING
+    phase: Phase = Phase.PREPARING
+    at_ms: int = 0
+    """The time of the last event applied."""
+    settled: int = 0
+    """How many nodes have settled; numbers `NodeState.settled`."""
+    starts: int = 0
+    """How many node starts there were, against `max_steps`."""
+    running: int = 0
+    """Attempts in flight with a persona or executor."""
+    waiting: int = 0
+    """Nodes that wait for a human or a time."""
+    outcome: str = ""
+    """The ending that is already certain while `undo` and `finally` still run."""
+    error: Mapping[str, object] | None = None
+    """`{class, message, node}` of what failed the run."""
+    paused_ms: int = 0
+    """When it was paused; 0 = it is not."""
+    files: Mapping[str, object] | None = None
+    """`{repo, ref, branch, base_branch, base_revision, revision}` of the run's git ref."""
+    agenda: tuple[tuple[str, ...], ...] = ()
+    """Work that did not fit into the last commit."""
+    outputs: object = None
+    ended_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run. `nodes`, `scopes`, `results` and `values` are keyed by node path."""
+
+    id: str
+    head: RunHead
+    record: RunRecord
+    nodes: PMap[NodeState] = field(default_factory=PMap)
+    scopes: PMap[ScopeState] = field(default_factory=PMap)
+    results: PMap[object] = field(default_factory=PMap)
+    """What settled nodes returned; a null result has no entry."""
+    values: PMap[object] = field(default_factory=PMap)
+    """What the workflow's own state holds (`set`), by name."""
+
+
+class Changes(NamedTuple):
+    """The parts of a run that a decision wrote; None for a removed entry."""
+
+    head: RunHead | None
+    """Only with the first event."""
+    record: RunRecord
+    nodes: Mapping[str, NodeState | None]
+    scopes: Mapping[str, ScopeState | None]
+    results: Mapping[str, object | None]
+    values: Mapping[str, object | None]
+
+
+class IllegalMoveError(Exception):
+    """The decider tried a status change that the table does not list: a bug of ours."""
+
+    def __init__(self, what: str, before: str, after: str) -> None:
+        super().__init__(f"{what} cannot move from {before} to {after}")
+        self.what = what
+        self.before = before
+        self.after = after
