@@ -18,7 +18,7 @@ from typing import Protocol
 from coordinator.core.commands import Command
 from coordinator.core.events import Event, Failure, ReplyStatus
 from coordinator.core.ids import Digest, RunId
-from coordinator.core.state import Changes, RunState
+from coordinator.core.state import Changes, RunHead, RunState
 
 
 class StoreUnavailableError(Exception):
@@ -68,6 +68,8 @@ class Transition:
     run: RunId
     revision: int
     """The revision the decision was made on; 0 = the run does not exist yet."""
+    head: RunHead
+    """For the fields of requests and of lists; written only with revision 0."""
     changes: Changes
     commands: tuple[Command, ...]
     journal: tuple[JournalEntry, ...]
@@ -175,6 +177,8 @@ class Request:
     attempt: int
     token: str
     workflow: str
+    digest: str
+    """Of the run's definition; the persona as the run knows it is in that document."""
     payload: Mapping[str, object]
     deadline_ms: int | None
     deliveries: int = 1

@@ -1,0 +1,1 @@
+"""PURE. From YAML text to a checked, compiled definition, or all its faults."""
