@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from coordinator.core.expressions import Expression
-from coordinator.core.ids import Digest, static_path
+from coordinator.core.ids import Digest, static_path, underscored
 from coordinator.core.templates import Value
 
 
@@ -252,6 +252,14 @@ class Parameter:
     description: str = ""
 
 
+class NamedNode(NamedTuple):
+    """Where a step id leads."""
+
+    path: str
+    is_repeated: bool
+    """It is inside a loop, so that a run has one of it per iteration."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """A whole compiled definition. Equal digests mean equal behaviour."""
@@ -266,7 +274,7 @@ class Workflow:
     finally_: Graph | None = None
     parameters: tuple[Parameter, ...] = ()
     variables: Mapping[str, Value] = field(default_factory=dict)
-    outputs: Value | None = None
+    outputs: Mapping[str, Value] = field(default_factory=dict)
     timeout_ms: int | None = None
     max_steps: int = 10_000
     """Node starts of one run; iterations of loops count."""
@@ -276,6 +284,18 @@ class Workflow:
     description: str = ""
     nodes: Mapping[str, Node] = field(default_factory=dict)
     """Every node by its static path, those inside containers, undo and finally included."""
+    names: Mapping[str, NamedNode] = field(init=False)
+    """Every node by the name that expressions use for it."""
+
+    def __post_init__(self) -> None:
+        loops = tuple(
+            f"{path}/" for path, node in self.nodes.items() if isinstance(node.primitive, Loop)
+        )
+        names = {
+            underscored(node.id): NamedNode(path, is_repeated=bool(loops) and path.startswith(loops))
+            for path, node in self.nodes.items()
+        }
+        object.__setattr__(self, "names", names)
 
     def node(self, path: str) -> Node | None:
         """The definition of the node at `path` of a run."""
