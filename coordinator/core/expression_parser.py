@@ -308,7 +308,7 @@ class _Parser:
             )
 
     def _call_refused(self, callee: ast.expr) -> ExpressionError:
-        name = getattr(callee, "attr", None) or getattr(callee, "id", "this")
+        name = str(getattr(callee, "attr", None) or getattr(callee, "id", "this"))
         return ExpressionError(
             f"{name}(...) cannot be called",
             column=self._tokens[self._at - 1].column,

@@ -19,7 +19,7 @@ class Token(NamedTuple):
 
     kind: str
     text: str
-    value: object
+    value: str | int | float | None
     column: int
 
 

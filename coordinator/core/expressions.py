@@ -1,12 +1,12 @@
 """Conditions: parsed once, evaluated many times over plain data.
 
-`task.type === 'bug' && !steps.qa.result.flaky` is read by `expression_parser` into a checked tree and
-evaluated by simpleeval. The evaluator below keeps simpleeval's walk over operators and lists and
-replaces whatever could reach a Python object: names come from the scope alone, a dot reads a key and
-never an attribute, calls go to four methods and `len` written here, operators to the strict ones of
-`plain_data`. simpleeval's default functions, names, operators and attribute access are never set up;
-its search of every value for forbidden functions, which would read a whole run state for each dot, is
-replaced by the check that each value is plain data.
+`task.type === 'bug' && !steps.qa.result.flaky` is read by `expression_parser` into a checked tree
+and evaluated by simpleeval. The evaluator below keeps simpleeval's walk over operators and lists
+and replaces whatever could reach a Python object: names come from the scope alone, a dot reads a
+key and never an attribute, calls go to four methods and `len` written here, operators to the strict
+ones of `plain_data`. simpleeval's default functions, names, operators and attribute access are
+never set up; its search of every value for forbidden functions, which would read a whole run state
+for each dot, is replaced by the check that each value is plain data.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def compile_expression(source: str) -> Expression:
 class Expression:
     """A checked condition. Two of them are equal when their texts are.
 
-    Evaluating never changes anything, always gives the same value for the same scope, and takes work
-    bounded by the size of the text and of the values it compares. A name or key that is not there is
-    null, at any depth, so every reference counts as guarded.
+    Evaluating never changes anything, always gives the same value for the same scope, and takes
+    work bounded by the size of the text and of the values it compares. A name or key that is not
+    there is null, at any depth, so every reference counts as guarded.
     """
 
     source: str
@@ -82,7 +82,7 @@ class Expression:
             raise ExpressionError(str(error), hint=_PLAIN_DATA_HINT) from error
 
     def operands(self, scope: Scope) -> dict[str, object]:
-        """The value of every reference by its dotted text, in the order of the text; null if missing.
+        """The value of every reference by its dotted text, in the text's order; null if missing.
 
         Raises:
             ExpressionError: as `evaluate`.
@@ -176,8 +176,8 @@ _OPERATORS: Final[Mapping[type[ast.AST], Callable[..., object]]] = {
 class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval ships no types
     """simpleeval over one scope, with every door of it closed that leads to Python objects.
 
-    The handlers are a table of the class: simpleeval binds its own to each instance, which costs more
-    than evaluating a condition. A node type that is not in the table cannot be evaluated.
+    The handlers are a table of the class: simpleeval binds its own to each instance, which costs
+    more than evaluating a condition. A node type that is not in the table cannot be evaluated.
     """
 
     operators = _OPERATORS

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 MAX_COPY: Final = 1024 * 1024
 """Largest value that leaves an expression, in characters of roughly its JSON text."""
@@ -117,7 +117,7 @@ def resolve(scope: Mapping[str, object], path: tuple[str, ...]) -> object:
 
 
 def equal(left: object, right: object) -> bool:
-    """Strict equality at any depth: no coercion, `1 == true` and `1 == "1"` are false, `1 == 1.0` true.
+    """Strict equality at any depth: `1 == true` and `1 == "1"` are false, `1 == 1.0` is true.
 
     Raises:
         DataError: more than `MAX_COMPARED` pairs would have to be compared.
@@ -156,7 +156,7 @@ def not_equal(left: object, right: object) -> bool:
     return not equal(left, right)
 
 
-def _ordering(compare: Callable[[object, object], bool]) -> Callable[[object, object], bool]:
+def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[[object, object], bool]:
     def ordered(left: object, right: object) -> bool:
         if type(left) is str and type(right) is str:
             return compare(left, right)
@@ -172,7 +172,7 @@ greater_or_equal = _ordering(operator.ge)
 
 
 def is_in(element: object, container: object) -> bool:
-    """Whether a text holds a text, a list a value or a mapping a key; false with null or mixed types."""
+    """Whether a text holds a text, a list a value, a mapping a key; false for null and mixed types."""
     if isinstance(container, str):
         return isinstance(element, str) and element in container
     if isinstance(container, Mapping):

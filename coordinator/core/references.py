@@ -12,7 +12,7 @@ class Reference(NamedTuple):
     """Names as written, up to the first subscript that is not text and the first method."""
 
     guarded: bool
-    """Whether the value may be missing without harm, because something tests it or stands in for it."""
+    """Whether the value may be missing without harm: something tests it or stands in for it."""
 
     column: int
     """Where the path begins in the text, counted from 1."""
