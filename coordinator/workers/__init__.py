@@ -1,0 +1,1 @@
+"""The runtime of personas: it takes requests, runs programs for them, and answers."""
