@@ -1,0 +1,92 @@
+"""How a step type becomes a primitive: what a type says of itself, and what it gets to work with.
+
+A step type is data: its name, a model of the keys that are its own, and one pure function. The
+compiler checks the keys against the model, compiles what the marks below say is more than a plain
+value, and hands the parts to `lower`. So a type never sees YAML, positions or other steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from coordinator.core.definition import Channel, Files, Graph, Limits, Primitive
+from coordinator.core.expressions import Expression
+from coordinator.core.templates import Value
+
+DEFAULT_TIMEOUT_MS = 3_600_000
+
+
+class Mark(Enum):
+    """What a key of a model holds beyond its plain type; put into `Annotated[..., Mark.X]`."""
+
+    STEPS = "steps"
+    """A list of steps (or a mapping from id to step): it arrives as a `Graph`."""
+    CONDITION = "condition"
+    """A condition over what is known before the step starts: it arrives as an `Expression`."""
+    CONDITION_AFTER = "condition_after"
+    """A condition that is asked after the step's own inner steps, and may name them."""
+    TEMPLATE = "template"
+    """Any value whose texts may be templates; it arrives as written."""
+    DURATION = "duration"
+    """A duration: it arrives in milliseconds."""
+    DURATION_TEMPLATE = "duration_template"
+    """A duration, or a template that gives one: milliseconds, or a `Value`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """What a step has to know of the persona that it asks."""
+
+    name: str
+    channel: Channel = Channel.PERSONA
+    files: Files = Files.NONE
+    tests_required: bool = False
+    form: Mapping[str, object] = field(default_factory=dict)
+    assignees: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """One step, checked and compiled, ready to be put together."""
+
+    id: str
+    type: str
+    own: Mapping[str, Any]
+    """The type's own keys by name, defaults filled in, marked ones compiled."""
+    params: Mapping[str, object]
+    """The step's `params` as written; templates in it are known to compile."""
+    timeout: Value | int = DEFAULT_TIMEOUT_MS
+    """The step's, else the persona's, else the file's default."""
+    limits: Limits = field(default_factory=Limits)
+    addressee: Addressee | None = None
+    """Only for types that ask a persona."""
+
+    def graph(self, key: str) -> Graph | None:
+        """The compiled steps under `key`; None where the file has none."""
+        found = self.own.get(key)
+        return found if isinstance(found, Graph) else None
+
+    def condition(self, key: str) -> Expression | None:
+        """The compiled condition under `key`; None where the file has none."""
+        found = self.own.get(key)
+        return found if isinstance(found, Expression) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepType:
+    """One step type, built-in or plugin."""
+
+    name: str
+    description: str
+    keys: type[Any]
+    """A pydantic model of the type's own keys, some of them marked with `Mark`."""
+    lower: Callable[[Parts], Primitive]
+    """Pure: the same parts give the same primitive."""
+    asks_persona: bool = False
+    executor: type[Any] | None = None
+    """A `WorkflowStep` whose `execute` does the work, for types that do work of their own."""
+    all_inner_succeed: bool = False
+    """Success of the step means that each inner step ran and succeeded, unless it was skipped."""

@@ -1,0 +1,321 @@
+"""Every rule that a file can break: its id, what it means, and the cure.
+
+Ids are stable; a rule that is no longer needed leaves its number unused. The documentation of the
+rules is made from this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Severity(StrEnum):
+    """Whether a fault keeps a file from being used."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that can be wrong with a file."""
+
+    id: str
+    title: str
+    meaning: str
+    cure: str
+    severity: Severity = Severity.ERROR
+
+
+_W: Final = Severity.WARNING
+
+_TABLE: Final = (
+    Rule(
+        "WF001",
+        "not readable as text",
+        "The file is not UTF-8, or has characters that text files cannot have.",
+        "Save it as UTF-8 without control characters.",
+    ),
+    Rule(
+        "WF002",
+        "not YAML",
+        "The text breaks the syntax of YAML at this place.",
+        "Check indentation, quotes and brackets just before the place that is named.",
+    ),
+    Rule(
+        "WF003",
+        "beyond a limit",
+        "A file may have 1 MiB, 64 levels, 50,000 nodes (each use of an alias counts all that it "
+        "stands for) and 50 aliases.",
+        "Split the file, or write out what the aliases stand for.",
+    ),
+    Rule(
+        "WF004",
+        "not exactly one document",
+        "A file holds one YAML document that is a mapping.",
+        "Split files at `---`, and start with keys such as `name:`.",
+    ),
+    Rule(
+        "WF005",
+        "key given twice",
+        "One of two equal keys would silently win.",
+        "Remove one of them.",
+    ),
+    Rule("WF006", "tag", "Tags such as `!!python/x` or `!env` are not read.", "Remove the tag."),
+    Rule(
+        "WF007",
+        "merge key",
+        "`<<` is not part of YAML 1.2.",
+        "Write the keys out, or put them under `defaults`.",
+    ),
+    Rule(
+        "WF008",
+        "tab as indentation",
+        "YAML does not allow tabs there.",
+        "Indent with spaces.",
+    ),
+    Rule(
+        "WF009",
+        "template without quotes",
+        "`{{` without quotes is a mapping to YAML.",
+        'Put the whole value in quotes: "{{ ... }}".',
+    ),
+    Rule(
+        "WF010",
+        "alias inside its own anchor",
+        "A value cannot contain itself.",
+        "Write out what the alias stands for.",
+    ),
+    Rule(
+        "WF011",
+        "key is not text",
+        "A key is a list, a mapping or empty.",
+        "Use a plain word as key.",
+    ),
+    Rule(
+        "WF012",
+        "number out of range",
+        "Infinite values, not-a-number, and integers beyond 64 bits do not survive JSON.",
+        "Use a smaller number, or quote it as text.",
+    ),
+    Rule(
+        "WF020",
+        "unknown key",
+        "The key means nothing at this place, so it would be ignored.",
+        "Correct or remove it; `coordinator schema workflow` lists the keys.",
+    ),
+    Rule("WF021", "key missing", "A key that is needed is not there.", "Add it."),
+    Rule(
+        "WF022",
+        "value not allowed",
+        "The value has the wrong type or is none of the allowed ones.",
+        "Write a value as the message says.",
+    ),
+    Rule(
+        "WF023",
+        "same key in two spellings",
+        "Two spellings of one key are both given.",
+        "Keep one of them.",
+    ),
+    Rule(
+        "WF024",
+        "not an id",
+        "Ids begin with a small letter, then small letters, digits, `_` or `-`; at most 63.",
+        "Rename it; a nicer text fits into `name`.",
+    ),
+    Rule(
+        "WF025",
+        "id used twice",
+        "Step ids are unique in a file, also inside containers; `a-b` and `a_b` count as equal "
+        "because expressions know both as `a_b`.",
+        "Rename one of the steps.",
+    ),
+    Rule(
+        "WF026",
+        "reserved id",
+        "`finally`, `on_failure`, `undo` and `fallback` are parts of paths.",
+        "Rename the step.",
+    ),
+    Rule(
+        "WF027",
+        "id hides behind another name",
+        "A bare name in expressions means something else before it means this.",
+        "Rename it, or read it as `steps.<id>` or `params.<name>`.",
+        _W,
+    ),
+    Rule(
+        "WF028",
+        "not a version",
+        "Versions are semantic versions as text.",
+        'Write for example version: "1.0.0".',
+    ),
+    Rule(
+        "WF029",
+        "not a duration",
+        "Durations are seconds, or 90s, 15m, 1h30m, 2d, PT15M; above zero, at most ten years.",
+        "Write it in one of these forms.",
+    ),
+    Rule("WF030", "no steps", "A list of steps is empty.", "Add a step, or remove the key."),
+    Rule(
+        "WF031",
+        "unknown step type",
+        "Neither a built-in type nor an installed plugin has this name.",
+        "Correct it; `coordinator steps list` shows the types.",
+    ),
+    Rule(
+        "WF032",
+        "step type not available in this version",
+        "The language knows the type, this version does not run it yet.",
+        "Use another type, or a newer version.",
+    ),
+    Rule(
+        "WF033",
+        "persona taken from the id",
+        "The step has neither type nor persona, so the persona of its own id is asked.",
+        "Name the persona.",
+        _W,
+    ),
+    Rule(
+        "WF034",
+        "loop without a bound",
+        "A loop has to say how often it may run at most.",
+        "Add max_iterations.",
+    ),
+    Rule(
+        "WF035",
+        "keys that exclude each other",
+        "Two keys say different things about the same.",
+        "Keep one of them.",
+    ),
+    Rule(
+        "WF036",
+        "language version not known",
+        "`schema` names a version of the language that this program does not read.",
+        "Write schema: 1, or use a newer version.",
+    ),
+    Rule(
+        "WF037",
+        "parameter declaration does not fit",
+        "The default or a choice is not of the declared type.",
+        "Correct the value or the type.",
+    ),
+    Rule(
+        "WF038",
+        "name used by two files",
+        "Two files define the same workflow or the same persona.",
+        "Rename one of them.",
+    ),
+    Rule(
+        "WF039",
+        "key without effect",
+        "The key is part of the language, but does nothing here in this version.",
+        "Remove it, or put it where the message says.",
+        _W,
+    ),
+    Rule(
+        "WF040",
+        "unknown dependency",
+        "No step has this id.",
+        "Correct the id.",
+    ),
+    Rule(
+        "WF041",
+        "dependency outside its list",
+        "A dependency names a step of the same list; a step inside a container waits with it.",
+        "Name the dependency on the container, or read the step's result, which makes the edge.",
+    ),
+    Rule("WF042", "depends on itself", "A step cannot wait for itself.", "Remove the dependency."),
+    Rule(
+        "WF043",
+        "cycle",
+        "These steps wait for each other, so none of them can start.",
+        "Remove one of the edges; inside a loop, state.<id>_result is what is there so far.",
+    ),
+    Rule(
+        "WF044",
+        "step never runs",
+        "Whatever happens, the step is skipped.",
+        "Correct its condition or join, or remove it.",
+        _W,
+    ),
+    Rule(
+        "WF050",
+        "condition cannot be read",
+        "The text is not a condition.",
+        "Correct it; `coordinator eval` tries one out.",
+    ),
+    Rule(
+        "WF051",
+        "template cannot be read",
+        "The text inside `{{ }}` is not an expression of templates.",
+        "Correct it; `coordinator eval --template` tries one out.",
+    ),
+    Rule(
+        "WF052",
+        "unknown name",
+        "Nothing of this name can be read here.",
+        "Use one of the roots, a parameter or a step id.",
+    ),
+    Rule("WF053", "unknown step", "No step has this id.", "Correct the id."),
+    Rule(
+        "WF054",
+        "unknown parameter",
+        "The file declares no such parameter.",
+        "Declare it under params, or correct the name.",
+    ),
+    Rule(
+        "WF055",
+        "unknown variable",
+        "The file declares no such variable.",
+        "Declare it under variables, or correct the name.",
+    ),
+    Rule(
+        "WF056",
+        "unknown key of context",
+        "`context` has a closed list of keys.",
+        "Correct the name, or read it from task, state or steps.",
+    ),
+    Rule(
+        "WF057",
+        "unknown state key",
+        "No step and nothing else sets this key, so it stays empty.",
+        "Correct the name: state has <step id>_status and <step id>_result.",
+        _W,
+    ),
+    Rule(
+        "WF058",
+        "result may be missing",
+        "The step that is read may have been skipped, or have failed, while the reader runs.",
+        "Write `| default(...)`, guard it with `if`, or let the reader's condition or join ask "
+        "for it.",
+    ),
+    Rule(
+        "WF059",
+        "not readable from here",
+        "The name is known, but not at this place.",
+        "Read it where the message says.",
+    ),
+    Rule(
+        "WF060",
+        "unknown persona",
+        "No persona file has this name or alias.",
+        "Add personas/<name>.yaml, or correct the name.",
+    ),
+    Rule(
+        "WF061",
+        "persona is not enabled",
+        "Only enabled personas may be used.",
+        "Set its status to enabled, or use another one.",
+    ),
+    Rule(
+        "WF062",
+        "prompt file missing",
+        "The persona names a prompt file that is not beside it.",
+        "Add the file, or correct the name.",
+    ),
+)
+
+RULES: Final = {rule.id: rule for rule in _TABLE}
+"""Every rule by its id."""
