@@ -172,7 +172,7 @@ greater_or_equal = _ordering(operator.ge)
 
 
 def is_in(element: object, container: object) -> bool:
-    """Whether a text holds a text, a list a value, a mapping a key; false for null and mixed types."""
+    """Whether a text holds a text, a list a value, a mapping a key; null and mixed types: false."""
     if isinstance(container, str):
         return isinstance(element, str) and element in container
     if isinstance(container, Mapping):
@@ -223,6 +223,25 @@ def negative(value: object) -> object:
 def positive(value: object) -> object:
     """`value` for a number, else None."""
     return value if is_number(value) else None
+
+
+def weight(value: object, *, most: int) -> int:
+    """How much there is to work on: each value inside counts 1, each 256 characters 1 more.
+
+    Counting stops at `most`.
+    """
+    total = 0
+    pending = [value]
+    while pending and total < most:
+        found = pending.pop()
+        total += 1
+        if isinstance(found, str):
+            total += len(found) // 256
+        elif isinstance(found, Mapping):
+            pending.extend(found.values())
+        elif is_list(found):
+            pending.extend(found)
+    return min(total, most)
 
 
 def plain(value: object, *, limit: int = MAX_COPY) -> object:
