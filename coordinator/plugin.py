@@ -36,7 +36,9 @@ class WorkflowContext:
     state_dir: str = ""
     """A directory of this process, for mirrors and caches; nothing in it is shared."""
     settings: Mapping[str, object] = field(default_factory=dict)
-    """What the operator of this process configured (for example which local repositories it may use)."""
+    """What the operator of this process configured (for example which local
+    repositories it may use).
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """What the engine needs from the outside, each port with its promise.
 
-`redis_store` keeps these promises on a Redis or Valkey server, `memory_store` in one process; one suite
-(`tests/contracts`) holds both to them. All times are milliseconds since 1970 by the store's own clock.
+`redis_store` keeps these promises on a Redis or Valkey server, `memory_store` in one process; one
+suite (`tests/contracts`) holds both to them. All times are milliseconds since 1970 by the store's
+own clock.
 
-Two ideas run through all of them. A **delivery** is an entry of a queue that belongs to one consumer
-until it is settled; entries of a consumer that died are claimed by another. A **transition** is one
-atomic save: everything in it happens, or nothing does.
+Two ideas run through all of them. A **delivery** is an entry of a queue that belongs to one
+consumer until it is settled; entries of a consumer that died are claimed by another. A
+**transition** is one atomic save: everything in it happens, or nothing does.
 """
 
 from __future__ import annotations
@@ -121,8 +122,9 @@ class RunStore(Protocol):
     async def commit(self, transitions: Sequence[Transition]) -> list[CommitResult]:
         """Save each transition atomically (each for itself), in one round trip for all.
 
-        A transition that is `OK` has written the changed fields, sent every request, set and cleared
-        every timer, appended the journal, and settled its inputs. Any other result changed nothing.
+        A transition that is `OK` has written the changed fields, sent every request, set and
+        cleared every timer, appended the journal, and settled its inputs. Any other result changed
+        nothing.
 
         Raises:
             StoreUnavailableError: whether anything was saved is unknown; committing the same
@@ -205,10 +207,14 @@ class RequestQueue(Protocol):
 
     async def take(self, *, wait_ms: int, count: int) -> list[Request]:
         """New requests; waits up to `wait_ms` for the first. Entries that are no request at all are
-        moved to the dead letters and not returned. Own pending entries come first after a (re)start."""
+        moved to the dead letters and not returned. Own pending entries come first after a
+        (re)start.
+        """
 
     async def claim_abandoned(self, *, idle_ms: int, count: int) -> list[Request]:
-        """Requests whose worker has shown no life for `idle_ms`; the same attempt, the same token."""
+        """Requests whose worker has shown no life for `idle_ms`; the same attempt,
+        the same token.
+        """
 
     async def keep(self, requests: Sequence[Request]) -> None:
         """Show life: these requests are being worked on and must not be claimed."""
@@ -298,8 +304,12 @@ class JournalRecord:
 class Desk(Protocol):
     """What people and programs do with a running system: submit, signal, look."""
 
-    async def submit(self, fields: Mapping[str, str], *, idempotency_key: str | None = None) -> RunId:
-        """Put a task on the queue; the id its run will have. The same key gives the same id, once."""
+    async def submit(
+        self, fields: Mapping[str, str], *, idempotency_key: str | None = None
+    ) -> RunId:
+        """Put a task on the queue; the id its run will have. The same key gives the
+        same id, once.
+        """
 
     async def signal(self, run: RunId, signal: Mapping[str, object]) -> None:
         """Send a run an outside event, as JSON with a `kind` (see `core.codec`)."""

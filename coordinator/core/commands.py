@@ -1,5 +1,7 @@
-"""Intents that come out of `decide`, in the imperative. The shell carries them out in the same atomic
-commit that saves the state, so none is lost and none is done for a decision that was not saved."""
+"""Intents that come out of `decide`, in the imperative. The shell carries them out in the same
+atomic commit that saves the state, so none is lost and none is done for a decision that was not
+saved.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ class SendRequest:
     attempt: int
     token: str
     payload: Mapping[str, object]
-    """JSON: `{task, params, context, files, attempt, feedback}`, for git work `{type, params, …}`."""
+    """JSON: `{task, params, context, files, attempt, feedback}`, for git work `{type, params, …}`.
+    """
     deadline_ms: int | None = None
     """When waiting for a worker ends (milliseconds since 1970)."""
 
@@ -63,7 +66,8 @@ class AskHuman:
     node: str
     attempt: int
     kind: str
-    """`human`: answers `approve` or `reject`; `escalation`: `retry`, `skip`, `continue`, `abort`."""
+    """`human`: answers `approve` or `reject`; `escalation`: `retry`, `skip`, `continue`, `abort`.
+    """
     question: Mapping[str, object]
     """JSON: `{title, step, form, assignees, deadline_ms, error, …}`."""
 

@@ -1,14 +1,15 @@
 """A compiled workflow: what could happen, with every default filled in and every reference checked.
 
-Step types never reach the core. They are *lowered*, when a definition is compiled, to the primitives
-below; `decide` knows nothing else. Every step sits in a `Graph`; containers hold graphs.
+Step types never reach the core. They are *lowered*, when a definition is compiled, to the
+primitives below; `decide` knows nothing else. Every step sits in a `Graph`; containers hold graphs.
 
-| primitive | what it asks of `decide`                             | lowered from                       |
-|-----------|------------------------------------------------------|------------------------------------|
-| `Ask`     | send a request, settle with the reply                | persona-request, git-operation, human, plugin types |
-| `Scope`   | run a graph; done when enough of it is               | parallel                           |
-| `Choose`  | run the first branch whose condition holds           | conditional                        |
-| `Loop`    | run a graph again until a condition holds            | repeat                             |
+| primitive | what it asks of `decide`                  | lowered from                   |
+|-----------|-------------------------------------------|--------------------------------|
+| `Ask`     | send a request, settle with the reply     | persona-request, git-operation, |
+|           |                                           | human, plugin types            |
+| `Scope`   | run a graph; done when enough of it is    | parallel                       |
+| `Choose`  | run the first branch whose condition holds | conditional                   |
+| `Loop`    | run a graph again until a condition holds | repeat                         |
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ class Files(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a step may change in the repository (globs); None = the defaults of the git operation."""
+    """What a step may change in the repository (globs); None = the defaults of the
+    git operation.
+    """
 
     branches: tuple[str, ...] | None = None
     paths: tuple[str, ...] | None = None
@@ -252,6 +255,17 @@ class Parameter:
     description: str = ""
 
 
+def ask_of(node: Node) -> Ask:
+    """The node's `Ask`.
+
+    Raises:
+        TypeError: the node is a container; a bug of the caller.
+    """
+    if not isinstance(node.primitive, Ask):
+        raise TypeError(f"{node.path} is a container, it asks nobody")
+    return node.primitive
+
+
 class NamedNode(NamedTuple):
     """Where a step id leads."""
 
@@ -292,7 +306,9 @@ class Workflow:
             f"{path}/" for path, node in self.nodes.items() if isinstance(node.primitive, Loop)
         )
         names = {
-            underscored(node.id): NamedNode(path, is_repeated=bool(loops) and path.startswith(loops))
+            underscored(node.id): NamedNode(
+                path, is_repeated=bool(loops) and path.startswith(loops)
+            )
             for path, node in self.nodes.items()
         }
         object.__setattr__(self, "names", names)

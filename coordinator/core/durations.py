@@ -1,4 +1,6 @@
-"""Times as people write them: a bare number is seconds; `90s`, `15m`, `1h30m`, `2d`, or ISO 8601."""
+"""Times as people write them: a bare number is seconds; `90s`, `15m`, `1h30m`,
+`2d`, or ISO 8601.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,14 @@ import math
 import re
 from typing import Final
 
-_UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_UNITS_MS: Final = {
+    "ms": 1,
+    "s": 1_000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": 86_400_000,
+    "w": 604_800_000,
+}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _WORDS: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
 _ISO: Final = re.compile(
@@ -17,7 +26,9 @@ _LONGEST_MS: Final = 366 * 86_400_000 * 10
 
 
 class DurationError(ValueError):
-    """The text or number is not a duration we know, is not above zero, or is longer than ten years."""
+    """The text or number is not a duration we know, is not above zero, or is longer
+    than ten years.
+    """
 
     def __init__(self, value: object) -> None:
         super().__init__(

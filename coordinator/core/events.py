@@ -1,8 +1,8 @@
 """Facts that go into `decide`, in the past tense.
 
 Every event carries what a rule may need of the world: when it happened by the clock of Redis
-(`at_ms`, milliseconds since 1970, never below the run's last), a `seed` for chance, and an `id` under
-which a repeated delivery is recognised.
+(`at_ms`, milliseconds since 1970, never below the run's last), a `seed` for chance, and an `id`
+under which a repeated delivery is recognised.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class TimerFired(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered(_Event):
-    """A human answered: `approve`, `reject`; of an escalation `retry`, `skip`, `continue`, `abort`."""
+    """A human answered: `approve`, `reject`; of an escalation `retry`, `skip`,
+    `continue`, `abort`.
+    """
 
     node: str
     answer: str

@@ -1,10 +1,10 @@
 """A persistent mapping whose newest version is as fast as a dict.
 
-`decide` returns a new run state and must leave the old one intact, at a cost that does not grow with
-the run. The trick is the one Henry Baker described for arrays ("Shallow binding makes functional
-arrays fast", 1991): the newest version owns the dict; an older version keeps only the values it would
-have to put back, and a pointer to the next newer version. Nothing newer points to anything older, so
-versions nobody holds are freed at once.
+`decide` returns a new run state and must leave the old one intact, at a cost that does not grow
+with the run. The trick is the one Henry Baker described for arrays ("Shallow binding makes
+functional arrays fast", 1991): the newest version owns the dict; an older version keeps only the
+values it would have to put back, and a pointer to the next newer version. Nothing newer points to
+anything older, so versions nobody holds are freed at once.
 
 `immutables` (no wheels for Python 3.14) and `pyrsistent` (ten times slower on our path) were the
 library candidates.
@@ -28,8 +28,8 @@ _ABSENT: Final = _Absent()
 class PMap(Mapping[str, V], Generic[V]):
     """A read-only mapping of text to values; `updated` gives a new version.
 
-    Reading the newest version costs one dict lookup. Reading an older one walks the versions between.
-    Updating an older version copies it once. Iteration is in insertion order.
+    Reading the newest version costs one dict lookup. Reading an older one walks the versions
+    between. Updating an older version copies it once. Iteration is in insertion order.
     """
 
     __slots__ = ("_data", "_newer", "_undo")
@@ -40,7 +40,9 @@ class PMap(Mapping[str, V], Generic[V]):
         self._undo: dict[str, V | _Absent] = {}
 
     def updated(self, changes: Mapping[str, V | None]) -> PMap[V]:
-        """This mapping with `changes` applied; None removes the key. This version stays as it was."""
+        """This mapping with `changes` applied; None removes the key. This version
+        stays as it was.
+        """
         if not changes:
             return self
         data = self._data if self._data is not None else dict(self.items())

@@ -1,8 +1,8 @@
 """The state of a run, and the state machine as a table.
 
-`RunState` is what `decide` takes and returns. It is persistent: a new one shares everything that did
-not change with the old one. A store keeps it as one field per entry, so that a commit writes only what
-changed; `Decision.changes` names exactly those fields.
+`RunState` is what `decide` takes and returns. It is persistent: a new one shares everything that
+did not change with the old one. A store keeps it as one field per entry, so that a commit writes
+only what changed; `Decision.changes` names exactly those fields.
 """
 
 from __future__ import annotations
@@ -61,15 +61,14 @@ SETTLED: Final = frozenset(
 )
 
 _N = NodeStatus
+_ENDS: Final = frozenset({_N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED})
 NODE_MOVES: Final[Mapping[NodeStatus, frozenset[NodeStatus]]] = {
-    _N.PENDING: frozenset({_N.READY, _N.RUNNING, _N.WAITING, _N.FAILED, _N.SKIPPED, _N.CANCELLED, _N.SUCCEEDED}),
-    _N.READY: frozenset({_N.RUNNING, _N.WAITING, _N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED}),
-    _N.RUNNING: frozenset(
-        {_N.RUNNING, _N.BACKING_OFF, _N.WAITING, _N.AWAITING_REVIEW, _N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED}
-    ),
-    _N.BACKING_OFF: frozenset({_N.RUNNING, _N.WAITING, _N.FAILED, _N.CANCELLED}),
-    _N.WAITING: frozenset({_N.RUNNING, _N.WAITING, _N.BACKING_OFF, _N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED}),
-    _N.AWAITING_REVIEW: frozenset({_N.RUNNING, _N.SUCCEEDED, _N.FAILED, _N.CANCELLED}),
+    _N.PENDING: frozenset({_N.READY, _N.RUNNING, _N.WAITING, _N.BACKING_OFF}) | _ENDS,
+    _N.READY: frozenset({_N.RUNNING, _N.WAITING, _N.BACKING_OFF}) | _ENDS,
+    _N.RUNNING: frozenset({_N.BACKING_OFF, _N.WAITING, _N.AWAITING_REVIEW}) | _ENDS,
+    _N.BACKING_OFF: frozenset({_N.RUNNING, _N.WAITING}) | _ENDS,
+    _N.WAITING: frozenset({_N.RUNNING, _N.BACKING_OFF}) | _ENDS,
+    _N.AWAITING_REVIEW: frozenset({_N.RUNNING}) | _ENDS,
     _N.SUCCEEDED: frozenset(),
     _N.FAILED: frozenset(),
     _N.SKIPPED: frozenset(),
@@ -113,8 +112,8 @@ class NodeState(NamedTuple):
     """While pending: dependencies that succeeded, tolerated failures included."""
     failed: int = 0
     """While pending: dependencies that failed and were not tolerated, or were cancelled."""
-    tolerated: int = 0
-    """While pending: failed dependencies whose failure was tolerated."""
+    failed_ones: int = 0
+    """While pending: dependencies that failed, tolerated ones included, cancelled ones not."""
     iteration: int = 0
     """Of a loop: the current or last one, from 1."""
     branch: int = -1
@@ -134,8 +133,13 @@ class NodeState(NamedTuple):
     """Facts behind `reason` as JSON: operand values of a condition, the answer's author."""
     is_tolerated: bool = False
     """It failed, and `on_error: continue` made that count as succeeded."""
-    landing: bool = False
-    """The persona has replied; its patch is being applied."""
+    is_escalated: bool = False
+    """It failed, and the question that waits for a human is what to do now."""
+    is_handed_on: bool = False
+    """Its attempt is over, and what follows from it still runs: its patch lands, or its fallback.
+    """
+    is_cancelling: bool = False
+    """A container whose steps are being cancelled; it is cancelled with the last of them."""
 
 
 class ScopeState(NamedTuple):

@@ -1,8 +1,9 @@
-"""One call of `decide` at work: the state it reads, what it has written so far, what it will command.
+"""One call of `decide` at work: the state it reads, what it has written so far, what it will
+command.
 
-A turn writes into small dictionaries of its own; the state that came in stays as it was. What is left
-to do is an **agenda** of small items. When one commit has no room for more (`MAX_COMMANDS`), the rest
-of the agenda is saved with the run and goes on with a `Continued` event.
+A turn writes into small dictionaries of its own; the state that came in stays as it was. What is
+left to do is an **agenda** of small items. When one commit has no room for more (`MAX_COMMANDS`),
+the rest of the agenda is saved with the run and goes on with a `Continued` event.
 """
 
 from __future__ import annotations
@@ -12,15 +13,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from coordinator.core.commands import ClearTimer, Command, SetTimer
+from coordinator.core.context import container_graph
 from coordinator.core.definition import (
     Ask,
     Channel,
-    Choose,
     Graph,
-    Loop,
     Node,
     Retry,
-    Scope,
     Workflow,
 )
 from coordinator.core.events import Event, TimerKind
@@ -29,7 +28,6 @@ from coordinator.core.state import (
     NODE_MOVES,
     IllegalMoveError,
     NodeState,
-    NodeStatus,
     RunHead,
     RunRecord,
     RunState,
@@ -39,6 +37,10 @@ from coordinator.core.templates import compile_value
 
 MAX_COMMANDS: Final = 500
 MAX_NODE_CHANGES: Final = 1_000
+CHUNK: Final = 100
+"""How many nodes one agenda item handles before it makes room for others."""
+PHASE_SCOPES: Final = ("", "finally", "on_failure")
+"""Scopes that are a part of the run rather than of a container."""
 PREPARE: Final = "@prepare"
 RELEASE: Final = "@release"
 LAND: Final = "@land"
@@ -150,20 +152,7 @@ class Turn:
             return self.define(owner).undo
         if last == "fallback":
             return self.define(owner).on_error.graph
-        return self._graph_of(scope)
-
-    def _graph_of(self, scope: str) -> Graph | None:
-        primitive = self.define(static_path(scope)).primitive
-        match primitive:
-            case Scope() | Loop():
-                return primitive.graph
-            case Choose():
-                taken = self.node(scope).branch
-                if 0 <= taken < len(primitive.branches):
-                    return primitive.branches[taken].graph
-                return primitive.otherwise
-            case Ask():
-                return None
+        return container_graph(self, scope, self.define(static_path(scope)))
 
     # What becomes
 

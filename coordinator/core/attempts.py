@@ -1,0 +1,309 @@
+"""An attempt of an `Ask`: from the request to its reply, its answer or its time limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator.core.commands import AskHuman, SendRequest
+from coordinator.core.context import RunScope
+from coordinator.core.definition import Ask, Channel, ErrorClass, Files, Node, ask_of
+from coordinator.core.durations import DurationError, duration_ms
+from coordinator.core.events import Answered, Failure, Replied, ReplyStatus, TimerFired, TimerKind
+from coordinator.core.failures import fail
+from coordinator.core.forms import form_problems
+from coordinator.core.ids import attempt_token
+from coordinator.core.payload import persona_payload, work_payload
+from coordinator.core.settle import (
+    asked_target,
+    end_attempt,
+    is_first_to_land,
+    join_patchers,
+    may_change_files,
+    settle,
+    succeed,
+)
+from coordinator.core.state import NodeStatus
+from coordinator.core.templates import TemplateError, Value
+from coordinator.core.turn import LAND, Turn
+from coordinator.core.verdicts import read_verdict
+
+
+def ask(turn: Turn, path: str) -> None:
+    """Begin the next attempt of the node at `path`."""
+    node, state = turn.define(path), turn.node(path)
+    primitive = ask_of(node)
+    if state.status.is_settled:
+        return
+    attempt = state.attempt + 1
+    state = state._replace(attempt=attempt, started_ms=state.started_ms or turn.at_ms, reason="")
+    turn.note(path, state)
+    if may_change_files(node):
+        join_patchers(turn, path, node)
+    scope = RunScope(turn, path.removesuffix(LAND))
+    try:
+        params = primitive.params.render(scope)
+        timeout = _milliseconds(primitive.timeout, scope)
+        deadline = None if primitive.deadline is None else _milliseconds(primitive.deadline, scope)
+    except (TemplateError, DurationError) as error:
+        fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
+        return
+    if primitive.channel is Channel.HUMAN and not state.persona:
+        _ask_human(turn, path, params, deadline)
+    else:
+        _send(turn, path, params, timeout, deadline)
+
+
+def _milliseconds(value: Value | int, scope: RunScope) -> int:
+    return value if isinstance(value, int) else duration_ms(value.render(scope))
+
+
+def _send(turn: Turn, path: str, params: object, timeout: int, deadline: int | None) -> None:
+    node, state = turn.define(path), turn.node(path)
+    primitive = ask_of(node)
+    channel, target = asked_target(node, state)
+    build = work_payload if channel is Channel.WORK else persona_payload
+    turn.move(path, state._replace(status=NodeStatus.RUNNING))
+    turn.count(running=1)
+    turn.command(
+        SendRequest(
+            channel=channel,
+            target=target,
+            node=path,
+            attempt=state.attempt,
+            token=attempt_token(turn.head.seed, path, state.attempt),
+            payload=build(turn, path, node, primitive, params=params, timeout_ms=timeout),
+            deadline_ms=None if deadline is None else turn.at_ms + deadline,
+        )
+    )
+    turn.set_timer(path, state.attempt, TimerKind.TIMEOUT, timeout)
+
+
+def _ask_human(turn: Turn, path: str, params: object, deadline: int | None) -> None:
+    node, state = turn.define(path), turn.node(path)
+    primitive = ask_of(node)
+    turn.move(path, state._replace(status=NodeStatus.WAITING, reason="waits for a human"))
+    turn.count(waiting=1)
+    question = {
+        "title": node.name or node.id,
+        "description": node.description,
+        "step": node.id,
+        "form": primitive.form,
+        "assignees": primitive.assignees,
+        "answers": ["approve", "reject"],
+        "deadline_ms": None if deadline is None else turn.at_ms + deadline,
+        "params": params,
+        "task": {key: turn.head.task.get(key) for key in ("id", "title", "repo")},
+    }
+    turn.command(AskHuman(node=path, attempt=state.attempt, kind="human", question=question))
+    if deadline is not None:
+        turn.set_timer(path, state.attempt, TimerKind.DEADLINE, deadline)
+
+
+def on_reply(turn: Turn, event: Replied) -> None:
+    """Apply a reply, if it is to the attempt in flight; streams deliver at least once."""
+    if not turn.is_known(event.node):
+        turn.refused = f"the run has no node {event.node!r}"
+        return
+    state = turn.find(event.node)
+    if state is None or state.status is not NodeStatus.RUNNING or state.attempt != event.attempt:
+        turn.ignored = "late"
+    elif state.is_handed_on:
+        turn.ignored = "repeated"
+    elif event.token != attempt_token(turn.head.seed, event.node, event.attempt):
+        turn.ignored = "token"
+    elif event.status in (ReplyStatus.PROGRESS, ReplyStatus.BLOCKED):
+        turn.ignored = event.status.value
+    else:
+        _on_final_reply(turn, event, turn.define(event.node))
+
+
+def _on_final_reply(turn: Turn, event: Replied, node: Node) -> None:
+    end_attempt(turn, event.node, stop=False)
+    failure = event.failure
+    if event.status is ReplyStatus.ERROR:
+        failure = failure or Failure(
+            error_class=ErrorClass.PERSONA_ERROR, message="no reason given"
+        )
+        fail(turn, event.node, failure)
+        return
+    primitive = ask_of(node)
+    if event.patch and primitive.files is not Files.PATCH:
+        message = "the reply changes files, and the persona is not allowed to (files: patch)"
+        fail(turn, event.node, Failure(error_class=ErrorClass.REFUSED, message=message))
+        return
+    if event.files:
+        merged = {**(turn.record.files or {}), **event.files}
+        turn.record = turn.record._replace(files=merged)
+    conclude(turn, event, node, primitive)
+
+
+def conclude(turn: Turn, event: Replied, node: Node, primitive: Ask) -> None:
+    """Read what the reply concluded, hold it against the gate, and land its patch."""
+    path, verdict = event.node, event.verdict
+    if primitive.channel is not Channel.WORK:
+        verdict = read_verdict(event.result, verdict, tests_required=primitive.tests_required)
+    turn.put_result(path, event.result)
+    turn.note(path, turn.node(path)._replace(verdict=verdict))
+    failure = gate_failure(node, verdict)
+    if failure is not None:
+        fail(turn, path, failure)
+    elif event.patch and verdict != "fail":
+        _land(turn, path, event.patch)
+    else:
+        succeed(turn, path, verdict=verdict, result=event.result)
+
+
+def gate_failure(node: Node, verdict: str | None) -> Failure | None:
+    """The failure of class `gate` that any verdict but the wanted one is."""
+    if node.gate is None or verdict == node.gate:
+        return None
+    message = f"gate: the verdict is {verdict or 'missing'}, and it has to be {node.gate}"
+    return Failure(error_class=ErrorClass.GATE, message=message)
+
+
+def _land(turn: Turn, path: str, patch: Mapping[str, object]) -> None:
+    turn.results[f"{path}@patch"] = dict(patch)
+    turn.note(path, turn.node(path)._replace(is_handed_on=True))
+    if is_first_to_land(turn, path):
+        turn.push("ask", path + LAND)
+
+
+def on_landed(turn: Turn, land_path: str) -> None:
+    """The patch was applied, or could not be: the node that made it comes to its end."""
+    path = land_path.removesuffix(LAND)
+    landed, state = turn.node(land_path), turn.node(path)
+    turn.results[f"{path}@patch"] = None
+    if state.status is not NodeStatus.RUNNING:
+        return
+    # a later attempt of the node lands anew
+    turn.nodes[land_path] = None
+    if landed.status is NodeStatus.SUCCEEDED:
+        succeed(turn, path, verdict=state.verdict, result=turn.result(path))
+        return
+    error = landed.error or {}
+    turn.note(path, state._replace(is_handed_on=False))
+    fail(
+        turn,
+        path,
+        Failure(
+            error_class=str(error.get("class", ErrorClass.STEP_ERROR)),
+            message=str(error.get("message", "the patch was not applied")),
+            retryable=False,
+        ),
+    )
+
+
+def on_timer(turn: Turn, event: TimerFired) -> None:
+    """A time limit or a pause is over, if it is still the one that counts."""
+    if not turn.is_known(event.node):
+        turn.refused = f"the run has no node {event.node!r}"
+        return
+    state = turn.find(event.node)
+    if state is None or state.attempt != event.attempt:
+        turn.ignored = "late"
+        return
+    match event.kind, state.status:
+        case TimerKind.TIMEOUT, NodeStatus.RUNNING if not state.is_handed_on:
+            end_attempt(turn, event.node, stop=True)
+            message = f"no reply within the time limit (attempt {state.attempt})"
+            fail(turn, event.node, Failure(error_class=ErrorClass.TIMEOUT, message=message))
+        case TimerKind.RETRY, NodeStatus.BACKING_OFF:
+            turn.count(waiting=-1)
+            turn.push("again", event.node)
+        case TimerKind.DEADLINE, NodeStatus.WAITING:
+            _on_deadline(turn, event.node)
+        case _:
+            turn.ignored = "late"
+
+
+def _on_deadline(turn: Turn, path: str) -> None:
+    primitive = turn.define(path).primitive
+    default = primitive.on_deadline if isinstance(primitive, Ask) else None
+    end_attempt(turn, path, stop=False)
+    if default is None:
+        message = "no human answered before the deadline"
+        fail(turn, path, Failure(error_class=ErrorClass.HUMAN_TIMEOUT, message=message))
+        return
+    values = default.get("values")
+    _apply_answer(
+        turn,
+        path,
+        answer=str(default.get("answer", "reject")),
+        by="deadline",
+        comment=str(default.get("comment", "")),
+        values=values if isinstance(values, Mapping) else {},
+    )
+
+
+def on_answer(turn: Turn, event: Answered) -> None:
+    """A human answered; the first valid answer counts."""
+    state = turn.find(event.node) if turn.is_known(event.node) else None
+    if state is None:
+        turn.refused = f"nothing at {event.node!r} waits for a human"
+        return
+    if state.status is not NodeStatus.WAITING:
+        turn.ignored = "late"
+        return
+    node = turn.define(event.node)
+    if state.is_escalated or not isinstance(node.primitive, Ask):
+        _decide_escalation(turn, event)
+        return
+    problems = _answer_problems(node.primitive, event)
+    if problems:
+        turn.refused = "; ".join(problems)
+        return
+    end_attempt(turn, event.node, stop=False)
+    _apply_answer(
+        turn,
+        event.node,
+        answer=event.answer,
+        by=event.by,
+        comment=event.comment,
+        values=event.values,
+    )
+
+
+def _answer_problems(primitive: Ask, event: Answered) -> list[str]:
+    if event.answer not in ("approve", "reject"):
+        return [f"{event.answer!r} is no answer here: approve or reject"]
+    if primitive.assignees and event.by and event.by not in primitive.assignees:
+        return [f"{event.by!r} may not answer; it is for {', '.join(primitive.assignees)}"]
+    return form_problems(primitive.form, event.values) if event.answer == "approve" else []
+
+
+def _apply_answer(
+    turn: Turn, path: str, *, answer: str, by: str, comment: str, values: Mapping[str, object]
+) -> None:
+    node = turn.define(path)
+    verdict = "pass" if answer == "approve" else "fail"
+    result = {**values, "answer": answer, "by": by, "comment": comment}
+    turn.put_result(path, result)
+    said = f"{answer} by {by or 'somebody'}" + (f": {comment}" if comment else "")
+    turn.note(path, turn.node(path)._replace(verdict=verdict, reason=said[:500]))
+    failure = gate_failure(node, verdict)
+    if failure is not None:
+        message = f"{failure.message} ({said})"
+        fail(turn, path, Failure(error_class=ErrorClass.GATE, message=message))
+    else:
+        succeed(turn, path, verdict=verdict, result=result, reason=said[:500])
+
+
+def _decide_escalation(turn: Turn, event: Answered) -> None:
+    path, state = event.node, turn.node(event.node)
+    said = f"{event.answer} by {event.by or 'somebody'}"
+    said += f": {event.comment}" if event.comment else ""
+    if event.answer not in ("retry", "skip", "continue", "abort"):
+        turn.refused = f"{event.answer!r} is no answer here: retry, skip, continue or abort"
+        return
+    end_attempt(turn, path, stop=False)
+    turn.note(path, state._replace(reason=said[:500], is_escalated=False))
+    match event.answer:
+        case "retry":
+            turn.push("again", path)
+        case "skip":
+            settle(turn, path, NodeStatus.SKIPPED)
+        case "continue":
+            turn.note(path, turn.node(path)._replace(error=None))
+            succeed(turn, path, verdict=None, result=dict(event.values) or None, reason=said[:500])
+        case _:
+            settle(turn, path, NodeStatus.FAILED)

@@ -1,0 +1,205 @@
+"""How containers begin, when enough of them is done, and how they come to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+from coordinator.core.context import RunScope
+from coordinator.core.definition import Choose, ErrorClass, Loop, OnBranchError, OnRest, Scope
+from coordinator.core.events import Failure
+from coordinator.core.expressions import ExpressionError
+from coordinator.core.failures import fail
+from coordinator.core.settle import error_of, settle, succeed
+from coordinator.core.state import NodeState, NodeStatus, ScopeState
+from coordinator.core.turn import CHUNK, PHASE_SCOPES, Turn, child_path, owner_of
+
+
+def begin_container(turn: Turn, path: str) -> None:
+    """Begin an attempt of the container."""
+    node, state = turn.define(path), turn.node(path)
+    state = state._replace(
+        status=NodeStatus.RUNNING,
+        attempt=state.attempt + 1,
+        started_ms=state.started_ms or turn.at_ms,
+        reason="",
+        error=None,
+        is_handed_on=False,
+    )
+    match node.primitive:
+        case Loop():
+            turn.move(path, state._replace(iteration=state.iteration + 1))
+            open_scope(turn, f"{path}#{state.iteration + 1}")
+        case Choose() as choose:
+            _choose(turn, path, choose, state)
+        case _:
+            turn.move(path, state)
+            open_scope(turn, path)
+
+
+def _choose(turn: Turn, path: str, choose: Choose, state: NodeState) -> None:
+    scope = RunScope(turn, path)
+    try:
+        taken = next(
+            (at for at, branch in enumerate(choose.branches) if branch.when.truth(scope)),
+            len(choose.branches) if choose.otherwise else -1,
+        )
+        operands = choose.branches[0].when.operands(scope) if choose.branches else {}
+    except ExpressionError as error:
+        fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
+        return
+    turn.move(path, state._replace(branch=taken, detail=bounded(operands)))
+    if taken < 0:
+        succeed(turn, path, verdict=None, reason="no branch was chosen")
+    else:
+        open_scope(turn, path)
+
+
+def open_scope(turn: Turn, scope: str) -> None:
+    """Begin a graph: its nodes without dependencies start."""
+    graph = turn.graph(scope)
+    count = len(graph.nodes) if graph else 0
+    turn.scopes[scope] = ScopeState(unsettled=count)
+    if count:
+        turn.push("children", scope, "0")
+    else:
+        turn.push("complete", scope)
+
+
+def start_children(turn: Turn, scope: str, begin: int) -> None:
+    """Start the scope's nodes without dependencies, some at a time."""
+    graph = turn.graph(scope)
+    roots = graph.roots if graph else ()
+    for step in roots[begin : begin + CHUNK]:
+        turn.push("start", child_path(scope, step))
+    if begin + CHUNK < len(roots):
+        turn.push("children", scope, str(begin + CHUNK))
+
+
+def doom(turn: Turn, error: Mapping[str, object]) -> None:
+    """The run can only fail now: end what is in flight; `undo`, `on_failure` and
+    `finally` follow.
+    """
+    if turn.record.outcome:
+        return
+    turn.record = turn.record._replace(outcome="failed", error=error)
+    shut(turn, "")
+
+
+def shut_when_decided(turn: Turn, scope: str, tally: ScopeState) -> None:
+    """Close the scope as soon as its container's outcome is certain."""
+    if tally.is_closed or tally.unsettled == 0 or scope in PHASE_SCOPES or scope.endswith("/undo"):
+        return
+    primitive = _policy(turn, scope)
+    if primitive.need is not None:
+        is_enough = tally.succeeded >= primitive.need
+        is_hopeless = tally.succeeded + tally.unsettled < primitive.need
+        if is_enough and primitive.on_rest is OnRest.KEEP:
+            return
+        if is_enough or is_hopeless:
+            shut(turn, scope)
+    elif tally.failed and primitive.on_branch_error is OnBranchError.FAIL_FAST:
+        shut(turn, scope)
+
+
+def _policy(turn: Turn, scope: str) -> Scope:
+    owner = owner_of(scope)
+    primitive = turn.define(owner).primitive
+    if isinstance(primitive, Scope) and scope == owner:
+        return primitive
+    return Scope(graph=turn.definition.graph)
+
+
+def complete(turn: Turn, scope: str) -> None:
+    """Every node of a container's scope has settled: the container goes on, or comes to its end."""
+    owner = owner_of(scope)
+    state, tally = turn.node(owner), turn.scope(scope)
+    if tally is None or state.status is not NodeStatus.RUNNING:
+        return
+    if state.is_cancelling:
+        settle(turn, owner, NodeStatus.CANCELLED, reason="cancelled")
+    elif _has_failed(turn, scope, tally):
+        _fail_container(turn, owner, state)
+    else:
+        primitive = turn.define(owner).primitive
+        if isinstance(primitive, Loop) and scope.startswith(f"{owner}#"):
+            _after_iteration(turn, owner, primitive, tally)
+        else:
+            _end_container(turn, owner, scope, tally)
+
+
+def _has_failed(turn: Turn, scope: str, tally: ScopeState) -> bool:
+    policy = _policy(turn, scope)
+    if policy.need is not None:
+        ran = tally.succeeded + tally.failed + tally.cancelled > 0
+        return ran and tally.succeeded < policy.need
+    if policy.on_branch_error is OnBranchError.IGNORE:
+        return False
+    return tally.failed > 0
+
+
+def _fail_container(turn: Turn, owner: str, state: NodeState) -> None:
+    error = state.error or error_of(ErrorClass.STEP_ERROR, "too few of its steps succeeded")
+    failure = Failure(error_class=str(error["class"]), message=str(error["message"]))
+    fail(turn, owner, failure, origin=str(error.get("node", "")))
+
+
+def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> None:
+    state = turn.node(owner)
+    try:
+        is_done = loop.until is not None and loop.until.truth(
+            RunScope(turn, f"{owner}#{state.iteration}/")
+        )
+    except ExpressionError as error:
+        fail(turn, owner, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
+        return
+    allowed = loop.max_iterations * max(state.attempt, 1)
+    if is_done or (loop.until is None and state.iteration >= allowed):
+        _end_container(turn, owner, f"{owner}#{state.iteration}", tally)
+    elif state.iteration >= allowed:
+        message = (
+            f"after {state.iteration} iterations still not: {loop.until and loop.until.source}"
+        )
+        fail(turn, owner, Failure(error_class=ErrorClass.EXHAUSTED, message=message))
+    else:
+        turn.note(owner, state._replace(iteration=state.iteration + 1))
+        open_scope(turn, f"{owner}#{state.iteration + 1}")
+
+
+def _end_container(turn: Turn, owner: str, scope: str, tally: ScopeState) -> None:
+    verdict = _verdict_of(tally)
+    gate = turn.define(owner).gate
+    if gate is not None and verdict != gate:
+        message = f"gate: the verdict is {verdict or 'missing'}, and it has to be {gate}"
+        turn.note(owner, turn.node(owner)._replace(verdict=verdict))
+        fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message))
+        return
+    succeed(turn, owner, verdict=verdict)
+
+
+def _verdict_of(tally: ScopeState) -> str | None:
+    if tally.fails:
+        return "fail"
+    if tally.unknowns:
+        return "unknown"
+    return "pass" if tally.passes else None
+
+
+# Ending what runs
+
+
+def shut(turn: Turn, scope: str) -> None:
+    """Nothing in the scope starts any more, and what is in flight is cancelled."""
+    state = turn.scope(scope)
+    if state is None or state.is_closed:
+        return
+    turn.scopes[scope] = state._replace(is_closed=True)
+    turn.push("cancel", scope, "0")
+
+
+def bounded(operands: Mapping[str, object]) -> dict[str, object]:
+    """Operand values small enough to keep with the node."""
+    return {
+        name: value if isinstance(value, bool | int | float | None) else str(value)[:200]
+        for name, value in islice(operands.items(), 20)
+    }

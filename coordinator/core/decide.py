@@ -1,0 +1,245 @@
+"""The decider: what an event does to a run.
+
+`decide` is the whole engine. It is synchronous and deterministic: the same definition, state and
+event always give the same decision, so a run can be replayed, simulated and checked by calling it
+in a loop. Its cost depends on what the event touches, never on how large the run is.
+
+A reply, an answer or a time limit settles a node; word of that goes on an agenda of small items
+(`turn.py`); taking items off it starts dependents (`flow.py`), sends requests (`attempts.py`),
+moves containers on (`containers.py`) and, at the very end, the run's phases (`phases.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from coordinator.core import attempts, containers, flow, phases
+from coordinator.core.commands import Command, ContinueLater
+from coordinator.core.context import RunScope
+from coordinator.core.definition import ErrorClass, Workflow
+from coordinator.core.events import (
+    Answered,
+    CancelRequested,
+    Continued,
+    Event,
+    PauseRequested,
+    Replied,
+    ResumeRequested,
+    RunStarted,
+    TerminateRequested,
+    TimerFired,
+    TimerKind,
+)
+from coordinator.core.settle import error_of
+from coordinator.core.state import (
+    RUN_MOVES,
+    Changes,
+    IllegalMoveError,
+    Phase,
+    RunHead,
+    RunRecord,
+    RunState,
+    RunStatus,
+)
+from coordinator.core.templates import TemplateError
+from coordinator.core.turn import LAND, PHASE_SCOPES, PREPARE, RELEASE, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows from an event.
+
+    `ignored` names why a late or repeated event changed nothing; `refused` says why an event can
+    never apply. With either, `state` is the state that came in and there is nothing to commit.
+    """
+
+    state: RunState
+    commands: tuple[Command, ...]
+    changes: Changes | None
+    moves: tuple[tuple[str, str, int], ...] = ()
+    ignored: str = ""
+    refused: str = ""
+
+
+class NoSuchRunError(Exception):
+    """An event for a run that never started."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} does not exist")
+        self.run = run
+
+
+def decide(definition: Workflow, state: RunState | None, event: Event) -> Decision:
+    """What `event` makes of a run of `definition` that is in `state` (None: it has not begun).
+
+    Raises:
+        NoSuchRunError: there is no state, and the event is not the one that begins a run.
+    """
+    is_new = state is None
+    if state is None:
+        if not isinstance(event, RunStarted):
+            raise NoSuchRunError(event.run)
+        state = _newborn(definition, event)
+    elif isinstance(event, RunStarted):
+        return Decision(state, (), None, ignored="repeated")
+    elif state.record.status.is_final:
+        return Decision(state, (), None, ignored="ended")
+    turn = Turn(definition, state, event)
+    _apply(turn, event)
+    if turn.refused or turn.ignored:
+        return Decision(state, (), None, ignored=turn.ignored, refused=turn.refused)
+    _work_off(turn)
+    return _decision(turn, is_new=is_new)
+
+
+def _newborn(definition: Workflow, event: RunStarted) -> RunState:
+    head = RunHead(
+        workflow=definition.id,
+        version=definition.version,
+        digest=definition.digest,
+        revision=event.revision,
+        task=event.task,
+        params=event.params,
+        variables={},
+        env=event.env,
+        created_ms=event.at_ms,
+        seed=event.seed or event.id,
+        may_push=event.may_push,
+    )
+    record = RunRecord(status=RunStatus.PENDING, at_ms=event.at_ms)
+    bare = Turn(definition, RunState(event.run, head, record), event)
+    scope = RunScope(bare)
+    try:
+        variables = {name: value.render(scope) for name, value in definition.variables.items()}
+    except TemplateError as error:
+        told = error_of(ErrorClass.STEP_ERROR, f"variables: {error}")
+        return RunState(event.run, head, record._replace(outcome="failed", error=told))
+    return RunState(event.run, head._replace(variables=variables), record)
+
+
+def _apply(turn: Turn, event: Event) -> None:
+    match event:
+        case RunStarted():
+            _begin(turn)
+        case Replied():
+            attempts.on_reply(turn, event)
+        case TimerFired(kind=TimerKind.RUN_TIMEOUT):
+            phases.on_run_timeout(turn)
+        case TimerFired():
+            attempts.on_timer(turn, event)
+        case Answered():
+            attempts.on_answer(turn, event)
+        case Continued():
+            turn.ignored = "" if turn.agenda else "repeated"
+        case _:
+            _steer(turn, event)
+
+
+def _steer(
+    turn: Turn,
+    event: CancelRequested | TerminateRequested | PauseRequested | ResumeRequested,
+) -> None:
+    match event:
+        case CancelRequested():
+            phases.cancel(turn, by=event.by, reason=event.reason)
+        case TerminateRequested():
+            phases.terminate(turn, by=event.by, reason=event.reason)
+        case PauseRequested():
+            phases.pause(turn)
+        case ResumeRequested():
+            phases.resume(turn)
+        case _:
+            assert_never(event)
+
+
+def _begin(turn: Turn) -> None:
+    if turn.record.outcome:
+        turn.record = turn.record._replace(status=RunStatus.RUNNING)
+        phases.advance(turn)
+    else:
+        phases.begin(turn)
+
+
+def _complete(turn: Turn, scope: str) -> None:
+    if scope in PHASE_SCOPES or scope.endswith("/undo"):
+        phases.advance(turn)
+    else:
+        containers.complete(turn, scope)
+
+
+def _settled(turn: Turn, path: str, begin: str) -> None:
+    if path == PREPARE:
+        phases.on_prepared(turn)
+    elif path == RELEASE:
+        phases.advance(turn)
+    elif path.endswith(LAND):
+        attempts.on_landed(turn, path)
+    else:
+        flow.on_settled(turn, path, int(begin))
+
+
+_WORK: Final[Mapping[str, Callable[..., None]]] = {
+    "start": flow.start,
+    "again": flow.again,
+    "ask": attempts.ask,
+    "open": containers.open_scope,
+    "children": lambda turn, scope, begin: containers.start_children(turn, scope, int(begin)),
+    "settled": _settled,
+    "complete": _complete,
+    "cancel": lambda turn, scope, begin: flow.cancel_children(turn, scope, int(begin)),
+}
+"""What each kind of agenda item means."""
+
+
+def _work_off(turn: Turn) -> None:
+    while turn.agenda and not turn.is_full:
+        kind, *arguments = turn.agenda.popleft()
+        _WORK[kind](turn, *arguments)
+
+
+def _decision(turn: Turn, *, is_new: bool) -> Decision:
+    had_agenda, event = bool(turn.state.record.agenda), turn.event
+    if turn.agenda and (not had_agenda or isinstance(event, Continued)):
+        turn.command(ContinueLater())
+    record = turn.record._replace(at_ms=turn.at_ms, agenda=tuple(turn.agenda))
+    record = record._replace(status=_status(record))
+    _check_run_move(turn.state.record.status, record.status)
+    before = turn.state
+    after = RunState(
+        before.id,
+        before.head,
+        record,
+        before.nodes.updated(turn.nodes),
+        before.scopes.updated(turn.scopes),
+        before.results.updated(turn.results),
+        before.values.updated(turn.values),
+    )
+    changes = Changes(
+        head=before.head if is_new else None,
+        record=record,
+        nodes=turn.nodes,
+        scopes=turn.scopes,
+        results=turn.results,
+        values=turn.values,
+    )
+    return Decision(after, tuple(turn.commands), changes, tuple(turn.moves))
+
+
+def _status(record: RunRecord) -> RunStatus:
+    if record.phase is Phase.ENDED:
+        return record.status
+    if record.paused_ms:
+        return RunStatus.PAUSED
+    if record.waiting and not record.running and not record.agenda:
+        return RunStatus.WAITING
+    return RunStatus.RUNNING
+
+
+def _check_run_move(before: RunStatus, after: RunStatus) -> None:
+    """A run passes through `running` within a decision, so that only its end is compared."""
+    if before is after or before is RunStatus.PENDING:
+        return
+    if after not in RUN_MOVES[before]:
+        raise IllegalMoveError("run", before, after)

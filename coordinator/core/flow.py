@@ -1,0 +1,249 @@
+"""How nodes start, and how word of their end travels."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from coordinator.core.containers import begin_container, bounded, doom, shut, shut_when_decided
+from coordinator.core.context import RunScope
+from coordinator.core.definition import Ask, ErrorClass, Join, Loop, Node
+from coordinator.core.events import Failure
+from coordinator.core.expressions import ExpressionError
+from coordinator.core.failures import fail
+from coordinator.core.settle import end_attempt, error_of, settle
+from coordinator.core.state import NodeState, NodeStatus
+from coordinator.core.turn import (
+    CHUNK,
+    LAND,
+    PHASE_SCOPES,
+    Turn,
+    child_path,
+    owner_of,
+    parent_scope,
+)
+
+
+def start(turn: Turn, path: str) -> None:
+    """All dependencies of the node have settled: let it run, or say why not."""
+    node, state = turn.define(path), turn.node(path)
+    if state.status not in (NodeStatus.PENDING, NodeStatus.READY):
+        return
+    scope = parent_scope(path)
+    if _is_shut(turn, scope, node):
+        settle(turn, path, NodeStatus.CANCELLED, reason="what it is part of was ended")
+    elif not _join_holds(node, state):
+        _skip_by_join(turn, path, node, state)
+    elif turn.record.paused_ms:
+        if state.status is NodeStatus.PENDING:
+            turn.move(path, state._replace(status=NodeStatus.READY, reason="the run is paused"))
+    elif _condition_holds(turn, path, node):
+        _run(turn, path, node)
+
+
+def _is_shut(turn: Turn, scope: str, node: Node) -> bool:
+    state = turn.scope(scope)
+    if state is None or not state.is_closed:
+        return False
+    after_failure = scope == "" and turn.record.outcome == "failed"
+    return not (after_failure and node.join in (Join.ALL_SETTLED, Join.ANY_FAILED))
+
+
+def _join_holds(node: Node, state: NodeState) -> bool:
+    match node.join:
+        case Join.NONE_FAILED:
+            return state.failed == 0 and (state.succeeded > 0 or not node.dependencies)
+        case Join.ALL_SUCCEEDED:
+            return state.succeeded == len(node.dependencies)
+        case Join.ANY_SUCCEEDED:
+            return state.succeeded > 0
+        case Join.ANY_FAILED:
+            return state.failed_ones > 0
+        case Join.ALL_SETTLED:
+            return True
+
+
+def _skip_by_join(turn: Turn, path: str, node: Node, state: NodeState) -> None:
+    if state.failed:
+        reason = f"a dependency failed or was cancelled (join: {node.join.value})"
+        settle(turn, path, NodeStatus.CANCELLED, reason=reason)
+    else:
+        reason = f"no dependency made it run (join: {node.join.value})"
+        settle(turn, path, NodeStatus.SKIPPED, reason=reason)
+
+
+def _condition_holds(turn: Turn, path: str, node: Node) -> bool:
+    if node.condition is None:
+        return True
+    scope = RunScope(turn, path)
+    try:
+        if node.condition.truth(scope):
+            return True
+        operands = node.condition.operands(scope)
+    except ExpressionError as error:
+        fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
+        return False
+    reason = f"its condition does not hold: {node.condition.source}"
+    settle(turn, path, NodeStatus.SKIPPED, reason=reason[:500], detail=bounded(operands))
+    return False
+
+
+def _run(turn: Turn, path: str, node: Node) -> None:
+    starts = turn.record.starts + 1
+    turn.record = turn.record._replace(starts=starts)
+    if starts > turn.definition.max_steps:
+        message = f"the run started more than {turn.definition.max_steps} steps (max_steps)"
+        fail(turn, path, Failure(error_class=ErrorClass.EXHAUSTED, message=message))
+        return
+    if isinstance(node.primitive, Ask):
+        turn.push("ask", path)
+    else:
+        begin_container(turn, path)
+
+
+def again(turn: Turn, path: str) -> None:
+    """Another attempt of a node; a container begins from its first step, its old
+    steps forgotten.
+    """
+    node = turn.define(path)
+    if isinstance(node.primitive, Ask):
+        turn.push("ask", path)
+        return
+    if not isinstance(node.primitive, Loop):
+        _forget_children(turn, path)
+    begin_container(turn, path)
+
+
+def _forget_children(turn: Turn, path: str) -> None:
+    below = f"{path}/"
+    for known in [*turn.state.nodes, *turn.nodes]:
+        if known.startswith(below):
+            turn.nodes[known] = None
+    for known in [*turn.state.scopes, *turn.scopes]:
+        if known == path or known.startswith(below):
+            turn.scopes[known] = None
+    for known in [*turn.state.results, *turn.results]:
+        if known.startswith(below):
+            turn.results[known] = None
+
+
+def on_settled(turn: Turn, path: str, begin: int) -> None:
+    """Tell those who depend on the node, some at a time, and then its container."""
+    node, state = turn.define(path), turn.node(path)
+    scope = parent_scope(path)
+    graph = turn.graph(scope)
+    for step in node.dependents[begin : begin + CHUNK]:
+        if graph is not None:
+            _tell_dependent(turn, child_path(scope, step), graph.nodes[step], state)
+    if begin + CHUNK < len(node.dependents):
+        turn.push("settled", path, str(begin + CHUNK))
+    else:
+        _tally(turn, scope, path, state)
+
+
+def _tell_dependent(turn: Turn, path: str, node: Node, ended: NodeState) -> None:
+    known = turn.find(path)
+    state = known or NodeState(unsettled=len(node.dependencies))
+    if state.status is not NodeStatus.PENDING:
+        return
+    is_success = ended.status is NodeStatus.SUCCEEDED or ended.is_tolerated
+    is_failure = ended.status is NodeStatus.FAILED and not ended.is_tolerated
+    is_end = is_failure or ended.status is NodeStatus.CANCELLED
+    state = state._replace(
+        unsettled=state.unsettled - 1,
+        succeeded=state.succeeded + is_success,
+        failed=state.failed + is_end,
+        failed_ones=state.failed_ones + (ended.status is NodeStatus.FAILED),
+    )
+    turn.note(path, state)
+    if state.unsettled == 0:
+        turn.push("start", path)
+
+
+def _tally(turn: Turn, scope: str, path: str, ended: NodeState) -> None:
+    before = turn.scope(scope)
+    if before is None:
+        return
+    is_success = ended.status is NodeStatus.SUCCEEDED or ended.is_tolerated
+    is_failure = ended.status is NodeStatus.FAILED and not ended.is_tolerated
+    after = before._replace(
+        unsettled=before.unsettled - 1,
+        succeeded=before.succeeded + is_success,
+        failed=before.failed + is_failure,
+        skipped=before.skipped + (ended.status is NodeStatus.SKIPPED),
+        cancelled=before.cancelled + (ended.status is NodeStatus.CANCELLED),
+        passes=before.passes + (ended.verdict == "pass"),
+        fails=before.fails + (ended.verdict == "fail"),
+        unknowns=before.unknowns + (ended.verdict == "unknown"),
+    )
+    turn.scopes[scope] = after
+    if is_failure:
+        _on_branch_failed(turn, scope, path, ended)
+    shut_when_decided(turn, scope, after)
+    if after.unsettled == 0:
+        turn.push("complete", scope)
+
+
+def _on_branch_failed(turn: Turn, scope: str, path: str, ended: NodeState) -> None:
+    error = ended.error or {}
+    told = error_of(
+        str(error.get("class", ErrorClass.STEP_ERROR)),
+        str(error.get("message", "")),
+        str(error.get("node") or path),
+    )
+    if scope == "":
+        doom(turn, told)
+        return
+    if scope in PHASE_SCOPES or scope.endswith("/undo"):
+        return
+    owner = owner_of(scope)
+    state = turn.node(owner)
+    if state.error is None:
+        turn.note(owner, state._replace(error=told))
+
+
+# Ending what runs
+
+
+def cancel_children(turn: Turn, scope: str, begin: int) -> None:
+    """Cancel what the scope has in flight, some at a time; what never started hears
+    through edges.
+    """
+    graph = turn.graph(scope)
+    if graph is None:
+        return
+    for step in islice(graph.nodes, begin, begin + CHUNK):
+        cancel_node(turn, child_path(scope, step))
+    if begin + CHUNK < len(graph.nodes):
+        turn.push("cancel", scope, str(begin + CHUNK))
+
+
+def cancel_node(turn: Turn, path: str) -> None:
+    """End the node if it has begun and not settled."""
+    state = turn.find(path)
+    if state is None or state.status.is_settled or state.status is NodeStatus.PENDING:
+        return
+    if state.status is NodeStatus.RUNNING and _shut_inside(turn, path, state):
+        return
+    end_attempt(turn, path, stop=True)
+    settle(turn, path, NodeStatus.CANCELLED, reason="cancelled")
+
+
+def _shut_inside(turn: Turn, path: str, state: NodeState) -> bool:
+    """Shut what runs inside the node; whether the node's own end follows from that."""
+    if turn.find(path + LAND) is not None:
+        end_attempt(turn, path + LAND, stop=True)
+        turn.nodes[path + LAND] = None
+        return False
+    primitive = turn.define(path).primitive
+    if state.is_handed_on:
+        inside = f"{path}/fallback"
+    elif isinstance(primitive, Ask):
+        return False
+    else:
+        inside = f"{path}#{state.iteration}" if isinstance(primitive, Loop) else path
+    scope = turn.scope(inside)
+    if scope is None or scope.unsettled == 0:
+        return False
+    turn.note(path, state._replace(is_cancelling=True))
+    shut(turn, inside)
+    return True

@@ -1,0 +1,214 @@
+"""A run from its first event to its end: prepare, main, undo, on_failure, finally, release."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from coordinator.core.commands import EndRun
+from coordinator.core.containers import doom, open_scope, shut
+from coordinator.core.context import RunScope, locate
+from coordinator.core.definition import ErrorClass
+from coordinator.core.events import TimerKind
+from coordinator.core.ids import static_path
+from coordinator.core.settle import end_attempt, error_of, settle
+from coordinator.core.state import NodeStatus, Phase, RunStatus
+from coordinator.core.templates import TemplateError
+from coordinator.core.turn import PREPARE, RELEASE, Turn
+
+TERMINATED: Final = "terminated"
+"""The outcome of a run that was ended at once; its status is `cancelled`."""
+_FOLLOWING: Final[dict[Phase, tuple[Phase, ...]]] = {
+    phase: tuple(Phase)[at:] for at, phase in enumerate(tuple(Phase))
+}
+_STARTED: Final = (NodeStatus.SUCCEEDED, NodeStatus.FAILED)
+
+
+def begin(turn: Turn) -> None:
+    """The run's first transition."""
+    turn.record = turn.record._replace(status=RunStatus.RUNNING)
+    if turn.definition.timeout_ms is not None:
+        turn.set_timer("", 0, TimerKind.RUN_TIMEOUT, turn.definition.timeout_ms)
+    if turn.definition.uses_files and turn.head.task.get("repo"):
+        turn.push("ask", PREPARE)
+    else:
+        _open_main(turn)
+
+
+def _open_main(turn: Turn) -> None:
+    turn.record = turn.record._replace(phase=Phase.MAIN)
+    open_scope(turn, "")
+
+
+def on_prepared(turn: Turn) -> None:
+    """The run's git ref exists, or cannot be made."""
+    prepared = turn.node(PREPARE)
+    if prepared.status is NodeStatus.SUCCEEDED and not turn.record.outcome:
+        _open_main(turn)
+        return
+    if not turn.record.outcome:
+        error = dict(prepared.error or {})
+        error["node"] = PREPARE
+        turn.record = turn.record._replace(outcome="failed", error=error)
+    advance(turn)
+
+
+def advance(turn: Turn) -> None:
+    """A phase is over: open the next one that has something to do."""
+    phase = turn.record.phase
+    if phase in (Phase.PREPARING, Phase.MAIN):
+        outcome = turn.record.outcome or _outcome(turn)
+        turn.record = turn.record._replace(outcome=outcome, phase=Phase.UNDO)
+        phase = Phase.UNDO
+    elif phase is not Phase.UNDO:
+        phase = _FOLLOWING[phase][1]
+    for following in _FOLLOWING[phase]:
+        turn.record = turn.record._replace(phase=following)
+        if _opens(turn, following):
+            return
+    _finish(turn)
+
+
+def _opens(turn: Turn, phase: Phase) -> bool:
+    outcome, definition = turn.record.outcome, turn.definition
+    match phase:
+        case Phase.UNDO if outcome in ("failed", "cancelled"):
+            return _open_next_undo(turn)
+        case Phase.ON_FAILURE if outcome == "failed" and definition.on_failure:
+            open_scope(turn, "on_failure")
+            return True
+        case Phase.FINALLY if outcome != TERMINATED and definition.finally_:
+            open_scope(turn, "finally")
+            return True
+        case Phase.RELEASING if turn.record.files:
+            turn.push("ask", RELEASE)
+            return True
+        case _:
+            return False
+
+
+def _open_next_undo(turn: Turn) -> bool:
+    undone = {path for path, node in turn.definition.nodes.items() if node.undo}
+    if not undone:
+        return False
+    waiting = [
+        (state.settled, path)
+        for path, state in {**turn.state.nodes, **turn.nodes}.items()
+        if state is not None
+        and state.status in _STARTED
+        and static_path(path) in undone
+        and turn.scope(f"{path}/undo") is None
+    ]
+    if not waiting:
+        return False
+    open_scope(turn, f"{max(waiting)[1]}/undo")
+    return True
+
+
+def _outcome(turn: Turn) -> str:
+    """`stopped` where nothing failed, but the run did not get where it was to go.
+
+    That is: a `required` step did not succeed; or no step is marked required, and every last step
+    was skipped, at least one of them because what it depends on was.
+    """
+    definition = turn.definition
+    required = [node for node in definition.nodes.values() if node.required]
+    if required:
+        paths = [locate(turn, node.id, "") or node.path for node in required]
+        arrived = all(turn.node(path).status is NodeStatus.SUCCEEDED for path in paths)
+        return "succeeded" if arrived else "stopped"
+    last = [turn.node(node.path) for node in definition.graph.nodes.values() if not node.dependents]
+    skipped = bool(last) and all(state.status is NodeStatus.SKIPPED for state in last)
+    by_edges = any(state.detail is None for state in last)
+    return "stopped" if skipped and by_edges else "succeeded"
+
+
+def _finish(turn: Turn) -> None:
+    outcome = turn.record.outcome
+    status = RunStatus.CANCELLED if outcome == TERMINATED else RunStatus(outcome)
+    turn.record = turn.record._replace(
+        status=status, phase=Phase.ENDED, ended_ms=turn.at_ms, outputs=_outputs(turn), paused_ms=0
+    )
+    if turn.definition.timeout_ms is not None:
+        turn.clear_timer("", 0, TimerKind.RUN_TIMEOUT)
+    turn.command(EndRun(status=status.value))
+
+
+def _outputs(turn: Turn) -> dict[str, object]:
+    scope = RunScope(turn)
+    outputs: dict[str, object] = {}
+    for name, value in turn.definition.outputs.items():
+        try:
+            outputs[name] = value.render(scope)
+        except TemplateError:
+            outputs[name] = None
+    return outputs
+
+
+# From outside
+
+
+def cancel(turn: Turn, *, by: str, reason: str) -> None:
+    """End the run: what is in flight stops, `undo` and `finally` follow."""
+    if turn.record.outcome:
+        turn.ignored = "late"
+        return
+    said = f"cancelled by {by or 'somebody'}" + (f": {reason}" if reason else "")
+    error = error_of(ErrorClass.CANCELLED, said)
+    turn.record = turn.record._replace(outcome="cancelled", error=error)
+    _stop_all(turn)
+
+
+def terminate(turn: Turn, *, by: str, reason: str) -> None:
+    """End the run at once: neither `undo` nor `finally`."""
+    if turn.record.outcome == TERMINATED:
+        turn.ignored = "repeated"
+        return
+    said = f"terminated by {by or 'somebody'}" + (f": {reason}" if reason else "")
+    error = error_of(ErrorClass.CANCELLED, said)
+    turn.record = turn.record._replace(outcome=TERMINATED, error=error)
+    _stop_all(turn)
+
+
+def on_run_timeout(turn: Turn) -> None:
+    """The run's own time limit passed."""
+    if turn.record.outcome:
+        turn.ignored = "late"
+        return
+    error = error_of(ErrorClass.TIMEOUT, "the run's time limit passed")
+    if turn.record.phase is Phase.PREPARING:
+        turn.record = turn.record._replace(outcome="failed", error=error)
+        _stop_all(turn)
+    else:
+        doom(turn, error)
+
+
+def _stop_all(turn: Turn) -> None:
+    if turn.record.phase is Phase.PREPARING:
+        end_attempt(turn, PREPARE, stop=True)
+        settle(turn, PREPARE, NodeStatus.CANCELLED, reason="cancelled")
+        return
+    for scope in ("", "on_failure", "finally"):
+        shut(turn, scope)
+    if turn.record.phase is Phase.UNDO:
+        for path, state in {**turn.state.scopes, **turn.scopes}.items():
+            if path.endswith("/undo") and state is not None and state.unsettled:
+                shut(turn, path)
+
+
+def pause(turn: Turn) -> None:
+    """Start nothing new."""
+    if turn.record.paused_ms:
+        turn.ignored = "repeated"
+        return
+    turn.record = turn.record._replace(paused_ms=turn.at_ms)
+
+
+def resume(turn: Turn) -> None:
+    """Go on: what was held starts."""
+    if not turn.record.paused_ms:
+        turn.ignored = "repeated"
+        return
+    turn.record = turn.record._replace(paused_ms=0)
+    for path, state in turn.state.nodes.items():
+        if state.status is NodeStatus.READY:
+            turn.push("start", path)

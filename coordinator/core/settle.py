@@ -1,0 +1,130 @@
+"""How a node comes to its end, and how what it has in flight is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coordinator.core.commands import SettleRequest, WithdrawQuestion
+from coordinator.core.definition import Ask, Channel, Files, Node, ask_of
+from coordinator.core.events import TimerKind
+from coordinator.core.state import NodeState, NodeStatus
+from coordinator.core.turn import LAND, Turn, parent_scope
+
+
+def settle(
+    turn: Turn,
+    path: str,
+    status: NodeStatus,
+    *,
+    reason: str = "",
+    detail: object = None,
+) -> None:
+    """Bring the node to its end, with the verdict and error its state already has.
+
+    Whoever depends on it hears of it through the agenda.
+    """
+    number = turn.record.settled + 1
+    turn.record = turn.record._replace(settled=number)
+    state = turn.node(path)
+    turn.move(
+        path,
+        state._replace(
+            status=status,
+            ended_ms=turn.at_ms,
+            started_ms=state.started_ms or turn.at_ms,
+            settled=number,
+            is_handed_on=False,
+            reason=reason or state.reason,
+            detail=detail if detail is not None else state.detail,
+        ),
+    )
+    _leave_patchers(turn, path)
+    turn.push("settled", path, "0")
+
+
+def succeed(
+    turn: Turn, path: str, *, verdict: str | None, result: object = None, reason: str = ""
+) -> None:
+    """The node did what it should; keep what it returned."""
+    turn.put_result(path, result)
+    turn.note(path, turn.node(path)._replace(verdict=verdict, error=None))
+    settle(turn, path, NodeStatus.SUCCEEDED, reason=reason)
+
+
+def asked_target(node: Node, state: NodeState) -> tuple[Channel, str]:
+    """Who holds the attempt in flight: the step's own target, or the fallback persona."""
+    primitive = ask_of(node)
+    if state.persona:
+        return Channel.PERSONA, state.persona
+    return primitive.channel, primitive.target
+
+
+def end_attempt(turn: Turn, path: str, *, stop: bool) -> None:
+    """Take back what the node's attempt has outside: its request, question and timers.
+
+    With `stop`, a worker that is busy with it is told to stop. The node's status is the caller's to
+    change.
+    """
+    state = turn.node(path)
+    match state.status:
+        case NodeStatus.RUNNING if not state.is_handed_on:
+            channel, target = asked_target(turn.define(path), state)
+            turn.command(
+                SettleRequest(
+                    channel=channel, target=target, node=path, attempt=state.attempt, stop=stop
+                )
+            )
+            turn.clear_timer(path, state.attempt, TimerKind.TIMEOUT)
+            turn.count(running=-1)
+        case NodeStatus.WAITING:
+            turn.command(WithdrawQuestion(node=path))
+            turn.clear_timer(path, state.attempt, TimerKind.DEADLINE)
+            turn.count(waiting=-1)
+        case NodeStatus.BACKING_OFF:
+            turn.clear_timer(path, state.attempt, TimerKind.RETRY)
+            turn.count(waiting=-1)
+        case _:
+            pass
+
+
+def error_of(error_class: str, message: str, node: str = "") -> Mapping[str, object]:
+    """An error as the state keeps it."""
+    error: dict[str, object] = {"class": error_class, "message": message[:4_000]}
+    if node:
+        error["node"] = node
+    return error
+
+
+def may_change_files(node: Node) -> bool:
+    """Whether the node's reply may carry a patch."""
+    return isinstance(node.primitive, Ask) and node.primitive.files is Files.PATCH
+
+
+def join_patchers(turn: Turn, path: str, node: Node) -> None:
+    """Note that the node is in flight and may change files; patches land in step order."""
+    parent = parent_scope(path)
+    scope = turn.scope(parent)
+    graph = turn.graph(parent)
+    if scope is None or graph is None or path in scope.patchers:
+        return
+    by_index = sorted(
+        (*scope.patchers, path), key=lambda one: graph.nodes[one.rpartition("/")[2]].index
+    )
+    turn.scopes[parent] = scope._replace(patchers=tuple(by_index))
+
+
+def _leave_patchers(turn: Turn, path: str) -> None:
+    parent = parent_scope(path)
+    scope = turn.scope(parent)
+    if scope is None or path not in scope.patchers:
+        return
+    rest = tuple(one for one in scope.patchers if one != path)
+    turn.scopes[parent] = scope._replace(patchers=rest)
+    if rest and turn.node(rest[0]).is_handed_on and turn.find(rest[0] + LAND) is None:
+        turn.push("ask", rest[0] + LAND)
+
+
+def is_first_to_land(turn: Turn, path: str) -> bool:
+    """Whether every concurrent node before it in step order is done with its files."""
+    scope = turn.scope(parent_scope(path))
+    return scope is None or not scope.patchers or scope.patchers[0] == path
