@@ -1,0 +1,179 @@
+"""Definitions written in Python, for tests of the core that do not want YAML in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from coordinator.core.definition import (
+    Ask,
+    Branch,
+    Channel,
+    Choose,
+    Files,
+    Graph,
+    Loop,
+    Node,
+    OnError,
+    OnErrorAction,
+    Primitive,
+    Retry,
+    Scope,
+    Workflow,
+)
+from coordinator.core.expressions import compile_expression
+from coordinator.core.ids import Digest
+from coordinator.core.templates import compile_value
+
+
+class Step:
+    """A step before it has a place."""
+
+    def __init__(self, step_id: str, primitive: Any, **keys: Any) -> None:
+        self.id = step_id
+        self.primitive = primitive
+        self.keys = keys
+
+
+def ask(step_id: str, *after: str, **keys: Any) -> Step:
+    """A persona-request to a persona of the same name."""
+    asked = {
+        name: keys.pop(name)
+        for name in ("timeout", "deadline", "tests_required", "form", "assignees", "on_deadline")
+        if name in keys
+    }
+    primitive = Ask(
+        channel=keys.pop("channel", Channel.PERSONA),
+        target=keys.pop("persona", step_id),
+        params=compile_value(keys.pop("params", {})),
+        files=Files(keys.pop("files", "none")),
+        **asked,
+    )
+    return Step(step_id, primitive, after=after, **keys)
+
+
+def human(step_id: str, *after: str, **keys: Any) -> Step:
+    """A question to a human."""
+    return ask(step_id, *after, channel=Channel.HUMAN, persona="human", **keys)
+
+
+def git(step_id: str, *after: str, operation: str = "commit", **keys: Any) -> Step:
+    """A git operation."""
+    params = {"operation": operation}
+    return ask(
+        step_id, *after, channel=Channel.WORK, persona="git-operation", params=params, **keys
+    )
+
+
+def parallel(step_id: str, *after: str, steps: Sequence[Step], **keys: Any) -> Step:
+    """Branches side by side."""
+    own = {
+        name: keys.pop(name) for name in ("need", "on_rest", "on_branch_error") if name in keys
+    }
+    return Step(step_id, ("scope", list(steps), own), after=after, **keys)
+
+
+def repeat(
+    step_id: str, *after: str, steps: Sequence[Step], until: str | None, most: int, **keys: Any
+) -> Step:
+    """The same steps again until a condition holds."""
+    return Step(step_id, ("loop", list(steps), until, most), after=after, **keys)
+
+
+def conditional(
+    step_id: str,
+    *after: str,
+    when: str,
+    then: Sequence[Step],
+    otherwise: Sequence[Step] | None = None,
+    **keys: Any,
+) -> Step:
+    """One branch or the other."""
+    return Step(step_id, ("choose", when, list(then), otherwise), after=after, **keys)
+
+
+def workflow(*steps: Step, **keys: Any) -> Workflow:
+    """A whole definition."""
+    known: dict[str, Node] = {}
+    finally_ = keys.pop("finally_", None)
+    on_failure = keys.pop("on_failure", None)
+    outputs = {name: compile_value(text) for name, text in keys.pop("outputs", {}).items()}
+    variables = {name: compile_value(text) for name, text in keys.pop("variables", {}).items()}
+    graph = _graph("", steps, known)
+    return Workflow(
+        id=keys.pop("name", "test"),
+        name="test",
+        version="1.0.0",
+        digest=Digest("sha256:" + "0" * 64),
+        graph=graph,
+        finally_=None if finally_ is None else _graph("finally", finally_, known),
+        on_failure=None if on_failure is None else _graph("on_failure", on_failure, known),
+        outputs=outputs,
+        variables=variables,
+        nodes=known,
+        **keys,
+    )
+
+
+def _graph(path: str, steps: Sequence[Step], known: dict[str, Node]) -> Graph:
+    nodes: dict[str, Node] = {}
+    for index, step in enumerate(steps):
+        nodes[step.id] = _node(path, index, step, known)
+    for node in list(nodes.values()):
+        dependents = tuple(one.id for one in nodes.values() if node.id in one.dependencies)
+        nodes[node.id] = replace(node, dependents=dependents)
+        known[node.path] = nodes[node.id]
+    roots = tuple(node.id for node in nodes.values() if not node.dependencies)
+    return Graph(path=path, nodes=nodes, roots=roots)
+
+
+def _node(scope: str, index: int, step: Step, known: dict[str, Node]) -> Node:
+    path = f"{scope}/{step.id}" if scope else step.id
+    keys: dict[str, Any] = dict(step.keys)
+    condition = keys.pop("condition", None)
+    undo = keys.pop("undo", None)
+    fallback = keys.pop("fallback", None)
+    on_error = OnError(action=OnErrorAction(keys.pop("on_error", "abort")))
+    if isinstance(fallback, str):
+        on_error = OnError(action=OnErrorAction.FALLBACK, persona=fallback)
+    elif fallback is not None:
+        graph = _graph(f"{path}/fallback", fallback, known)
+        on_error = OnError(action=OnErrorAction.FALLBACK, graph=graph)
+    node = Node(
+        id=step.id,
+        path=path,
+        type=step.primitive[0] if isinstance(step.primitive, tuple) else "persona-request",
+        primitive=_primitive(path, step.primitive, known),
+        index=index,
+        dependencies=tuple(keys.pop("after", ())),
+        condition=None if condition is None else compile_expression(condition),
+        on_error=on_error,
+        retry=Retry(**keys.pop("retry", {})),
+        undo=None if undo is None else _graph(f"{path}/undo", undo, known),
+        **keys,
+    )
+    known[path] = node
+    return node
+
+
+def _primitive(path: str, raw: Any, known: dict[str, Node]) -> Primitive:
+    if isinstance(raw, Ask):
+        return raw
+    match raw:
+        case ("scope", steps, own):
+            return Scope(graph=_graph(path, steps, known), **own)
+        case ("loop", steps, until, most):
+            condition = None if until is None else compile_expression(until)
+            return Loop(graph=_graph(path, steps, known), until=condition, max_iterations=most)
+        case ("choose", when, then, otherwise):
+            branch = Branch(when=compile_expression(when), graph=_graph(path, then, known))
+            rest = None if otherwise is None else _graph(path, otherwise, known)
+            return Choose(branches=(branch,), otherwise=rest)
+    raise TypeError(raw)
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """The value, which has to be a mapping."""
+    assert isinstance(value, Mapping)
+    return value

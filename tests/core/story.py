@@ -1,0 +1,210 @@
+"""A run told event by event: what is asked, what comes back, what the run makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coordinator.core.commands import (
+    AskHuman,
+    ClearTimer,
+    Command,
+    ContinueLater,
+    EndRun,
+    SendRequest,
+    SetTimer,
+    SettleRequest,
+    WithdrawQuestion,
+)
+from coordinator.core.decide import Decision, decide
+from coordinator.core.definition import Workflow
+from coordinator.core.events import (
+    Answered,
+    CancelRequested,
+    Continued,
+    Event,
+    Failure,
+    PauseRequested,
+    Replied,
+    ReplyStatus,
+    ResumeRequested,
+    RunStarted,
+    TerminateRequested,
+    TimerFired,
+    TimerKind,
+)
+from coordinator.core.ids import RunId
+from coordinator.core.state import RunState
+
+RUN = RunId("0" * 26)
+
+
+class Story:
+    """Feeds events to `decide` and answers with its commands in words."""
+
+    def __init__(self, definition: Workflow, *, task: Any = None, **started: Any) -> None:
+        self.definition = definition
+        self.state: RunState | None = None
+        self.at_ms = 1_000_000
+        self.number = 0
+        self.requests: dict[str, SendRequest] = {}
+        self.timers: dict[tuple[str, int, str], int] = {}
+        self.questions: dict[str, AskHuman] = {}
+        self.events: list[Event] = []
+        self.last: Decision | None = None
+        self._task = {"id": "T-1", "type": "task", "title": "a task", **(task or {})}
+        self._started = started
+
+    def starts(self) -> list[str]:
+        """The task is accepted."""
+        return self.happens(
+            RunStarted(
+                **self._stamp(),
+                workflow=self.definition.id,
+                digest=self.definition.digest,
+                task=self._task,
+                **self._started,
+            )
+        )
+
+    def replies(self, path: str, *, attempt: int = 0, token: str = "", **reply: Any) -> list[str]:
+        """The persona answers the request in flight (or what `attempt` and `token` claim)."""
+        request = self.requests.get(path)
+        status = ReplyStatus(reply.pop("status", "done"))
+        if "error" in reply:
+            status = ReplyStatus.ERROR
+            failure = Failure(
+                error_class=reply.pop("error"),
+                message=reply.pop("message", "it failed"),
+                retryable=reply.pop("retryable", None),
+            )
+            reply["failure"] = failure
+        return self.happens(
+            Replied(
+                **self._stamp(),
+                node=path,
+                attempt=attempt or (request.attempt if request else 1),
+                token=token or (request.token if request else "none"),
+                status=status,
+                **reply,
+            )
+        )
+
+    def passes(self, path: str, **reply: Any) -> list[str]:
+        """The persona is content."""
+        return self.replies(path, verdict="pass", **reply)
+
+    def fires(self, path: str, kind: str, attempt: int = 1) -> list[str]:
+        """A timer comes due."""
+        self.at_ms = max(self.at_ms, self.timers.get((path, attempt, kind), self.at_ms))
+        return self.happens(
+            TimerFired(**self._stamp(), node=path, attempt=attempt, kind=TimerKind(kind))
+        )
+
+    def answers(self, path: str, answer: str, **more: Any) -> list[str]:
+        """A human answers."""
+        return self.happens(Answered(**self._stamp(), node=path, answer=answer, **more))
+
+    def cancels(self) -> list[str]:
+        """Somebody cancels the run."""
+        return self.happens(CancelRequested(**self._stamp(), by="ann"))
+
+    def terminates(self) -> list[str]:
+        """Somebody terminates the run."""
+        return self.happens(TerminateRequested(**self._stamp(), by="ann"))
+
+    def pauses(self) -> list[str]:
+        """Somebody pauses the run."""
+        return self.happens(PauseRequested(**self._stamp(), by="ann"))
+
+    def resumes(self) -> list[str]:
+        """Somebody resumes the run."""
+        return self.happens(ResumeRequested(**self._stamp(), by="ann"))
+
+    def continues(self) -> list[str]:
+        """The run's own event for what one commit could not hold."""
+        return self.happens(Continued(**self._stamp()))
+
+    def happens(self, event: Event) -> list[str]:
+        """Decide; the commands in words, or what was ignored or refused."""
+        decision = decide(self.definition, self.state, event)
+        self.last = decision
+        if decision.ignored:
+            return [f"ignored: {decision.ignored}"]
+        if decision.refused:
+            return [f"refused: {decision.refused}"]
+        self.state = decision.state
+        self.events.append(event)
+        for command in decision.commands:
+            self._carry_out(command)
+        words = [word for command in decision.commands if (word := _in_words(command))]
+        return words
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case SendRequest():
+                assert command.node not in self.requests, f"{command.node} was asked twice"
+                self.requests[command.node] = command
+            case SettleRequest():
+                self.requests.pop(command.node, None)
+            case SetTimer():
+                key = (command.node, command.attempt, command.kind.value)
+                self.timers[key] = command.due_ms
+            case ClearTimer():
+                self.timers.pop((command.node, command.attempt, command.kind.value), None)
+            case AskHuman():
+                self.questions[command.node] = command
+            case WithdrawQuestion():
+                self.questions.pop(command.node, None)
+            case EndRun() | ContinueLater():
+                pass
+
+    def _stamp(self) -> dict[str, Any]:
+        self.number += 1
+        self.at_ms += 10
+        name = f"e-{self.number}"
+        return {"id": name, "run": RUN, "at_ms": self.at_ms, "seed": name}
+
+    # What became of it
+
+    @property
+    def run(self) -> RunState:
+        """The run's state."""
+        assert self.state is not None
+        return self.state
+
+    @property
+    def status(self) -> str:
+        """The run's status."""
+        return self.run.record.status.value
+
+    def node(self, path: str) -> str:
+        """The status of a node; pending when nothing has touched it."""
+        state = self.run.nodes.get(path)
+        return state.status.value if state else "pending"
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """Every touched node's status, without the coordinator's own work."""
+        return {
+            path: state.status.value
+            for path, state in sorted(self.run.nodes.items())
+            if "@" not in path
+        }
+
+
+def _in_words(command: Command) -> str:
+    match command:
+        case SendRequest():
+            return f"ask {command.node} #{command.attempt}"
+        case SettleRequest(stop=True):
+            return f"stop {command.node} #{command.attempt}"
+        case SetTimer(kind=TimerKind.RETRY):
+            return f"retry {command.node} later"
+        case AskHuman():
+            return f"question {command.node}"
+        case EndRun():
+            return f"end {command.status}"
+        case ContinueLater():
+            return "continue later"
+        case _:
+            return ""
