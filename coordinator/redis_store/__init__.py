@@ -1,0 +1,1 @@
+"""Everything that the engine needs from the outside, kept on a Redis or Valkey server."""

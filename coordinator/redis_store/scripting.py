@@ -1,0 +1,86 @@
+"""The Lua scripts of this package, sent by their hash and loaded when the server lacks them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from coordinator.redis_store.connection import Argument, Command, Link
+from coordinator.redis_store.errors import checked, code_of
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and its hash."""
+
+    text: bytes
+    sha: str
+
+    def on(self, keys: Sequence[str], *arguments: Argument) -> Command:
+        """The command that runs it."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
+
+
+def _script(name: str, replaces: tuple[bytes, bytes] = (b"", b"")) -> Script:
+    source = resources.files(__package__).joinpath("scripts", f"{name}.lua").read_bytes()
+    text = source.replace(*replaces, 1) if replaces[0] else source
+    return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
+
+
+START: Final = _script("commit")
+"""Saves the first transition of a run; refused when the server's memory is used up."""
+COMMIT: Final = _script("commit", (b"#!lua", b"#!lua flags=allow-oom"))
+"""Saves a later one; allowed then too, because only by ending do runs give memory back."""
+SETTLE: Final = _script("settle")
+REFUSE: Final = _script("refuse")
+REPLAY: Final = _script("replay")
+CLAIM: Final = _script("claim")
+KEEP: Final = _script("keep")
+FIRE: Final = _script("fire")
+SUBMIT: Final = _script("submit")
+ANNOUNCE: Final = _script("announce")
+SWAP: Final = _script("swap")
+
+_BY_SHA: Final = {
+    script.sha: script
+    for script in (
+        START, COMMIT, SETTLE, REFUSE, REPLAY, CLAIM, KEEP, FIRE, SUBMIT, ANNOUNCE, SWAP
+    )
+}  # fmt: skip
+
+
+async def run(
+    link: Link, *commands: Command, wait_ms: int = 0, is_repeatable: bool = False
+) -> list[Any]:
+    """The replies to `commands`, in one round trip when the server knows the scripts.
+
+    Raises:
+        StoreUnavailableError: as `Link.call`.
+        StoreUnsuitableError: as `Link.call`, or one command was refused.
+    """
+    replies = await link.call(*commands, wait_ms=wait_ms, is_repeatable=is_repeatable)
+    missing = [i for i, reply in enumerate(replies) if _is_unknown(reply)]
+    if missing:
+        shas = {str(commands[i][1]) for i in missing}
+        loads = [("SCRIPT", "LOAD", _BY_SHA[sha].text) for sha in sorted(shas)]
+        for reply in await link.call(*loads, is_repeatable=True):
+            checked(reply)
+        again = await link.call(*[commands[i] for i in missing], is_repeatable=is_repeatable)
+        for i, reply in zip(missing, again, strict=True):
+            replies[i] = reply
+    return [checked(reply) for reply in replies]
+
+
+async def run_one(link: Link, command: Command, *, is_repeatable: bool = False) -> Any:
+    """The reply to one command."""
+    [reply] = await run(link, command, is_repeatable=is_repeatable)
+    return reply
+
+
+def _is_unknown(reply: object) -> bool:
+    return isinstance(reply, ResponseError) and code_of(reply) == "NOSCRIPT"

@@ -1,0 +1,80 @@
+#!lua
+--[[ Saves one transition of one run, or nothing.
+
+KEYS[1] the run; the others as the arguments name them, by their number.
+ARGV[1] the run's revision before (0 = it must not exist yet)
+ARGV[2] the type every key has or will have, one letter each: h hash, x stream, z zset, s set, t text
+ARGV[3] how many inputs; for each: number of its stream, entry id
+then    number of the idempotency key (0 = none), and with a key: the run, the task's entry id
+then the writes, in this order of effect:
+  C key command n arg*n        any command on one key
+  Q key field n arg*n          send a request: XADD key * args; remember its id in the run's field
+  D key group field            settle a request: acknowledge and delete the one the field remembers
+
+Returns {"ok" | "conflict" | "duplicate", revision now, who has the idempotency key}.
+A script that fails half-way keeps what it has written, so everything is checked before the first
+write: the revision, the inputs, the types of all keys.
+]]
+local run, call = KEYS[1], redis.call
+local types = {h = 'hash', x = 'stream', z = 'zset', s = 'set', t = 'string'}
+
+local revision = call('HGET', run, 'rev') or '0'
+local at = 4
+for _ = 1, tonumber(ARGV[3]) do
+  local id = ARGV[at + 1]
+  if #call('XRANGE', KEYS[tonumber(ARGV[at])], id, id) == 0 then
+    return {'duplicate', revision, ''}
+  end
+  at = at + 2
+end
+if revision ~= ARGV[1] then
+  return {'conflict', revision, ''}
+end
+local idempotency = tonumber(ARGV[at])
+at = at + 1
+if idempotency > 0 then
+  local holder = call('GET', KEYS[idempotency])
+  if holder and holder ~= ARGV[at] and holder ~= ARGV[at + 1] then
+    return {'duplicate', revision, holder}
+  end
+  at = at + 2
+end
+for i = 1, #KEYS do
+  local found = call('TYPE', KEYS[i]).ok
+  if found ~= 'none' and found ~= types[string.sub(ARGV[2], i, i)] then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. found)
+  end
+end
+
+local writes = at
+for i = 0, tonumber(ARGV[3]) - 1 do
+  local stream, id = KEYS[tonumber(ARGV[4 + 2 * i])], ARGV[5 + 2 * i]
+  call('XACK', stream, 'coordinators', id)
+  call('XDEL', stream, id)
+end
+if idempotency > 0 then
+  call('SET', KEYS[idempotency], ARGV[writes - 2], 'NX')
+end
+while at <= #ARGV do
+  local op, key = ARGV[at], KEYS[tonumber(ARGV[at + 1])]
+  if op == 'C' then
+    local last = at + 3 + tonumber(ARGV[at + 3])
+    call(ARGV[at + 2], key, unpack(ARGV, at + 4, last))
+    at = last + 1
+  elseif op == 'Q' then
+    local last = at + 3 + tonumber(ARGV[at + 3])
+    call('HSET', run, ARGV[at + 2], call('XADD', key, '*', unpack(ARGV, at + 4, last)))
+    at = last + 1
+  else
+    local id = call('HGET', run, ARGV[at + 3])
+    if id then
+      call('XACK', key, ARGV[at + 2], id)
+      call('XDEL', key, id)
+      call('HDEL', run, ARGV[at + 3])
+    end
+    at = at + 4
+  end
+end
+local now = tostring(tonumber(revision) + 1)
+call('HSET', run, 'rev', now)
+return {'ok', now, ''}
