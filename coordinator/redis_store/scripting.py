@@ -41,6 +41,7 @@ REFUSE: Final = _script("refuse")
 REPLAY: Final = _script("replay")
 CLAIM: Final = _script("claim")
 KEEP: Final = _script("keep")
+LEAVE: Final = _script("leave")
 FIRE: Final = _script("fire")
 SUBMIT: Final = _script("submit")
 ANNOUNCE: Final = _script("announce")
@@ -49,7 +50,7 @@ SWAP: Final = _script("swap")
 _BY_SHA: Final = {
     script.sha: script
     for script in (
-        START, COMMIT, SETTLE, REFUSE, REPLAY, CLAIM, KEEP, FIRE, SUBMIT, ANNOUNCE, SWAP
+        START, COMMIT, SETTLE, REFUSE, REPLAY, CLAIM, KEEP, LEAVE, FIRE, SUBMIT, ANNOUNCE, SWAP
     )
 }  # fmt: skip
 

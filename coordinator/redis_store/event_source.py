@@ -1,0 +1,84 @@
+"""Where a coordinator's work comes from, on Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coordinator import faults
+from coordinator.messages import short_name
+from coordinator.ports import Delivery, SourceKind
+from coordinator.redis_store import scripting
+from coordinator.redis_store.connection import Server
+from coordinator.redis_store.group_reader import Batch, GroupReader
+from coordinator.redis_store.keys import COORDINATORS, OURSELVES
+
+
+class RedisEventSource:
+    """`EventSource` on a Redis server; `consumer` is a name that no other process has."""
+
+    def __init__(self, server: Server, *, consumer: str) -> None:
+        keys = server.keys
+        self._keys = keys
+        self._kinds = {
+            keys.named("tasks"): SourceKind.TASK,
+            keys.named("inbox"): SourceKind.INBOX,
+        }
+        self.reader = GroupReader(
+            server,
+            group=COORDINATORS,
+            consumer=consumer,
+            streams=[*self._kinds, keys.replies(OURSELVES)],
+            listing=(keys.named("personas"), keys.replies("")),
+        )
+
+    async def read(self, *, wait_ms: int, count: int = 128) -> list[Delivery]:
+        """As `EventSource.read`."""
+        deliveries = self._deliveries(await self.reader.read(wait_ms=wait_ms, count=count))
+        if deliveries:
+            faults.point("read.after")
+        return deliveries
+
+    async def claim_abandoned(self, *, idle_ms: int, count: int = 128) -> list[Delivery]:
+        """As `EventSource.claim_abandoned`."""
+        return self._deliveries(await self.reader.claim(idle_ms=idle_ms, count=count))
+
+    async def settle(self, deliveries: Sequence[Delivery]) -> None:
+        """As `EventSource.settle`."""
+        by_stream: dict[str, list[str]] = {}
+        for delivery in deliveries:
+            by_stream.setdefault(delivery.stream, []).append(delivery.entry_id)
+        if by_stream:
+            commands = [
+                scripting.SETTLE.on([stream], COORDINATORS, *ids)
+                for stream, ids in by_stream.items()
+            ]
+            await scripting.run(self.reader.link, *commands, is_repeatable=True)
+
+    async def refuse(self, delivery: Delivery, *, reason: str) -> None:
+        """As `EventSource.refuse`."""
+        command = scripting.REFUSE.on(
+            [delivery.stream, self._keys.named("dead")],
+            *(COORDINATORS, delivery.entry_id, reason, short_name(delivery.stream)),
+        )
+        await scripting.run_one(self.reader.link, command, is_repeatable=True)
+
+    def follow(self, personas: Sequence[str]) -> None:
+        """As `EventSource.follow`."""
+        self.reader.follow(self._keys.replies(persona) for persona in personas)
+
+    async def close(self) -> None:
+        """As `EventSource.close`."""
+        await self.reader.close()
+
+    def _deliveries(self, batch: Batch) -> list[Delivery]:
+        return [
+            Delivery(
+                kind=self._kinds.get(entry.stream, SourceKind.REPLY),
+                stream=entry.stream,
+                entry_id=entry.id,
+                fields=entry.fields,
+                at_ms=batch.at_ms,
+                deliveries=deliveries,
+            )
+            for entry, deliveries in zip(batch.entries, batch.deliveries, strict=True)
+        ]
