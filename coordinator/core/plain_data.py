@@ -267,7 +267,7 @@ class _Copy:
 
     def of(self, value: object, depth: int) -> object:
         value = admit(value)
-        self._take(len(value) if isinstance(value, str) else 1)
+        self._take(len(value) if isinstance(value, str) else 2)
         if depth > MAX_NESTING:
             raise DataError(f"the value is nested deeper than {MAX_NESTING}")
         if isinstance(value, Mapping):

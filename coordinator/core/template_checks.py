@@ -46,6 +46,7 @@ _CURES: Final = {
     nodes.AssignBlock: "write {% set name = value %}",
     nodes.NSRef: "set works on plain names",
 }
+_OTHERWISE: Final = "write names, operators and filters; more work belongs into a step"
 
 
 def check(tree: nodes.Template, *, statements: bool) -> None:
@@ -61,7 +62,7 @@ def check(tree: nodes.Template, *, statements: bool) -> None:
         node, depth = pending.pop()
         size += 1
         if size > MAX_NODES[statements]:
-            raise TemplateError(f"the template has more than {MAX_NODES[statements]} parts")
+            raise _refused(node, f"the template has more than {MAX_NODES[statements]} parts")
         if depth > MAX_DEPTH:
             raise _refused(node, f"the template is nested deeper than {MAX_DEPTH}")
         if type(node) not in allowed:
@@ -72,7 +73,9 @@ def check(tree: nodes.Template, *, statements: bool) -> None:
 
 
 def _refused(node: nodes.Node, message: str, hint: str = "") -> TemplateError:
-    return TemplateError(message, column=node.lineno or 1, hint=hint or _CURES.get(type(node), ""))
+    return TemplateError(
+        message, column=node.lineno or 1, hint=hint or _CURES.get(type(node), _OTHERWISE)
+    )
 
 
 def _accept(node: nodes.Node) -> None:
@@ -129,7 +132,7 @@ def _check_call(node: nodes.Call) -> None:
     if not _is_get(node) or not 1 <= len(node.args) <= 2 or _has_more_arguments(node):
         callee = node.node
         name = getattr(callee, "attr", None) or getattr(callee, "name", None) or "this"
-        raise _refused(node, f"{name}(...) cannot be called like this")
+        raise _refused(callee, f"{name}(...) cannot be called like this", _CURES[nodes.Call])
 
 
 def _is_get(node: nodes.Call) -> bool:
@@ -226,6 +229,11 @@ class _Counting(_Prepared):
         self.generic_visit(node)
         node.node = _operation(" counted", cast(nodes.Expr, node.node), column=node.lineno)
         return _operation(" counted", node, column=node.lineno)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Expr:
+        self.generic_visit(node)
+        node.node = _operation(" counted", node.node, column=node.lineno)
+        return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:
         return _operation(" counted", super().visit_Concat(node), column=node.lineno)

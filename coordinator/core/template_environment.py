@@ -104,7 +104,11 @@ class _ColumnLexer(Lexer):
 
     def _check(self, token: str, brackets: int, column: int) -> None:
         if brackets > MAX_BRACKETS:
-            raise TemplateError("too many brackets inside each other", column=column)
+            raise TemplateError(
+                f"more than {MAX_BRACKETS} brackets inside each other",
+                column=column,
+                hint="move the work into a step",
+            )
         if not self._statements and token in ("block_begin", "comment_begin", "raw_begin"):
             raise TemplateError(
                 "statements and comments are available in prompt files only",

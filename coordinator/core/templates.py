@@ -78,7 +78,7 @@ def _parse(text: str, statements: bool) -> nodes.Template:
     try:
         return Parser(_ENVIRONMENTS[statements], text).parse()
     except jinja2.TemplateSyntaxError as error:
-        message = str(error.message).replace("end of print statement", "}}")
+        message = str(error.message).replace("end of print statement", "}}").rstrip(".")
         raise TemplateError(message, column=error.lineno, hint="correct the {{ }}") from error
     except RecursionError as error:
         raise TemplateError("the template is nested too deeply", hint="split it") from error
@@ -184,7 +184,7 @@ class Template:
         for each in self.references:
             if each.guarded and not (undefined and repr(each.path[-1]) in str(error)):
                 continue
-            if plain_data.resolve(scope, each.path) is MISSING:
+            if _is_missing_at(scope, each.path):
                 return TemplateError(
                     f"{each.text} is missing",
                     column=each.column,
@@ -193,6 +193,13 @@ class Template:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         column = self.references[0].column if self.references else 1
         return TemplateError(message, column=column, hint="check the values it reads")
+
+
+def _is_missing_at(scope: Scope, path: tuple[str, ...]) -> bool:
+    try:
+        return plain_data.resolve(scope, path) is MISSING
+    except DataError:
+        return False
 
 
 def _gathered(pieces: Iterator[str]) -> str:
