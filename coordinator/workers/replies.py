@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,8 +26,10 @@ _ESCAPES: Final = re.compile(
 _CONTROLS: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
-_START: Final = re.compile(r"[{\[]")
+_START: Final = re.compile(r"""\{(?=\s*["}])|\[(?=\s*["{\[\]\d\-tfnNI])""")
 _SEARCH_BUDGET: Final = 8 << 20
+_COST_OF_ERROR: Final = 64
+_WINDOW: Final = 1 << 14
 _MAX_DEPTH: Final = 64
 _MAX_MESSAGE: Final = 2_000
 
@@ -95,16 +97,12 @@ def last_json_object(text: str) -> dict[str, object] | None:
     One that stands on lines of its own is preferred to one inside a line. The work is bounded: a
     text full of broken beginnings is given up.
     """
-    decoder = json.JSONDecoder(parse_constant=lambda _: None)
-    position, budget = 0, _SEARCH_BUDGET
     alone: object = None
     inline: object = None
-    while budget > 0 and (start := _START.search(text, position)):
-        value, position, cost = _decode(decoder, text, start.start())
-        budget -= cost
+    for value, start, end in _json_values(text):
         if not isinstance(value, dict):
             continue
-        if _stands_alone(text, start.start(), position):
+        if _stands_alone(text, start, end):
             alone = value
         else:
             inline = value
@@ -152,15 +150,25 @@ def _worse(by_code: str, stated: str | None) -> str:
     return by_code
 
 
-def _decode(decoder: json.JSONDecoder, text: str, start: int) -> tuple[object, int, int]:
-    """The value at `start` (None if broken), where to go on, and how much was read for it."""
-    try:
-        value, end = decoder.raw_decode(text, start)
-    except json.JSONDecodeError as error:
-        return None, start + 1, max(error.pos - start, 1)
-    except (ValueError, RecursionError):
-        return None, start + 1, 1 << 16
-    return value, end, end - start
+def _json_values(text: str) -> Iterator[tuple[object, int, int]]:
+    """The outermost objects and lists in `text` with where they begin and end."""
+    decoder = json.JSONDecoder(parse_constant=lambda _: None)
+    position, base, window, budget = 0, 0, text, _SEARCH_BUDGET
+    while budget > 0 and (found := _START.search(text, position)):
+        start = found.start()
+        if start - base > _WINDOW:  # an error counts the lines before it: keep them few
+            base, window = start, text[start:]
+        try:
+            value, end = decoder.raw_decode(window, start - base)
+        except json.JSONDecodeError as error:
+            position = start + 1
+            budget -= _COST_OF_ERROR + error.pos - (start - base)
+        except (ValueError, RecursionError):
+            position = start + 1
+            budget -= 1 << 16
+        else:
+            position = base + end
+            yield value, start, position
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
