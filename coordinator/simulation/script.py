@@ -1,0 +1,156 @@
+"""What the personas and humans of a simulation say: the `replies:` and `signals:` of a scenario."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from coordinator.core.definition import ErrorClass
+from coordinator.core.durations import DurationError, duration_ms
+
+_REPLY_KEYS: Final = frozenset(
+    {"verdict", "result", "error", "message", "retryable", "after", "status"}
+)
+ANSWERS: Final = ("approve", "reject", "retry", "skip", "continue", "abort")
+STEERING: Final = ("cancel", "terminate", "pause", "resume")
+_SIGNAL_KEYS: Final = frozenset({"at", "by", "comment", "values", "reason", *ANSWERS, *STEERING})
+
+
+class ScriptError(ValueError):
+    """The replies or signals are not written as they have to be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedReply:
+    """What a persona says, and how long it takes."""
+
+    verdict: str | None = None
+    result: object = None
+    error: str | None = None
+    message: str = ""
+    retryable: bool | None = None
+    after_ms: int = 0
+
+    @property
+    def is_silence(self) -> bool:
+        """`error: timeout` without a time: nothing is said until the time limit strikes."""
+        return self.error == ErrorClass.TIMEOUT and self.after_ms == 0
+
+
+PASS_AT_ONCE: Final = ScriptedReply(verdict="pass")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedSignal:
+    """What somebody does to the run, and when."""
+
+    at_ms: int
+    kind: str
+    node: str = ""
+    by: str = ""
+    comment: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """All that is said in one simulation."""
+
+    exact: Mapping[str, tuple[ScriptedReply, ...]] = field(default_factory=dict)
+    globs: Sequence[tuple[re.Pattern[str], tuple[ScriptedReply, ...]]] = ()
+    signals: Sequence[ScriptedSignal] = ()
+
+    @classmethod
+    def read(cls, replies: object = None, signals: object = None) -> Script:
+        """From the values of a scenario file.
+
+        Raises:
+            ScriptError: with what is wrong, and where.
+        """
+        if not isinstance(replies, Mapping | None):
+            raise ScriptError("replies has to map node paths to replies")
+        if isinstance(signals, str | Mapping) or not isinstance(signals, Sequence | None):
+            raise ScriptError("signals has to be a list")
+        exact: dict[str, tuple[ScriptedReply, ...]] = {}
+        globs: list[tuple[re.Pattern[str], tuple[ScriptedReply, ...]]] = []
+        for key, said in (replies or {}).items():
+            spoken = _replies(str(key), said)
+            if "*" in str(key):
+                globs.append((_glob(str(key)), spoken))
+            else:
+                exact[str(key)] = spoken
+        told = tuple(_signal(at, one) for at, one in enumerate(signals or (), 1))
+        return cls(exact=exact, globs=globs, signals=told)
+
+    def reply(self, path: str, attempt: int) -> ScriptedReply:
+        """What the node's persona says to this attempt; a pass at once where nothing is written."""
+        spoken = self.exact.get(path)
+        if spoken is None:
+            spoken = next((said for glob, said in self.globs if glob.fullmatch(path)), None)
+        if not spoken:
+            return PASS_AT_ONCE
+        return spoken[min(attempt, len(spoken)) - 1]
+
+
+def _glob(text: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.DOTALL)
+
+
+def _replies(key: str, said: object) -> tuple[ScriptedReply, ...]:
+    entries = said if isinstance(said, list | tuple) else [said]
+    return tuple(_reply(key, entry) for entry in entries)
+
+
+def _reply(key: str, entry: object) -> ScriptedReply:
+    if not isinstance(entry, Mapping):
+        raise ScriptError(f"replies.{key}: a reply is a mapping such as {{verdict: pass}}")
+    unknown = sorted(set(map(str, entry)) - _REPLY_KEYS)
+    if unknown:
+        known = ", ".join(sorted(_REPLY_KEYS))
+        raise ScriptError(f"replies.{key}: unknown key {unknown[0]!r}; there are {known}")
+    error = entry.get("error")
+    if error is not None and str(error) not in set(ErrorClass):
+        known = ", ".join(ErrorClass)
+        raise ScriptError(f"replies.{key}: {error!r} is no error class; there are {known}")
+    retryable = entry.get("retryable")
+    verdict = entry.get("verdict")
+    return ScriptedReply(
+        verdict=None if verdict is None else str(verdict),
+        result=entry.get("result"),
+        error=None if error is None else str(error),
+        message=str(entry.get("message", "")),
+        retryable=retryable if isinstance(retryable, bool) else None,
+        after_ms=_time(f"replies.{key}.after", entry.get("after")),
+    )
+
+
+def _time(where: str, value: object) -> int:
+    if value is None or (value == 0 and not isinstance(value, bool)):
+        return 0
+    try:
+        return duration_ms(value)
+    except DurationError as error:
+        raise ScriptError(f"{where}: {error}") from None
+
+
+def _signal(number: int, entry: object) -> ScriptedSignal:
+    where = f"signals[{number}]"
+    if not isinstance(entry, Mapping):
+        raise ScriptError(f"{where}: a signal is a mapping such as {{at: 10m, approve: release}}")
+    unknown = sorted(set(map(str, entry)) - _SIGNAL_KEYS)
+    if unknown:
+        raise ScriptError(f"{where}: unknown key {unknown[0]!r}")
+    kinds = [kind for kind in (*ANSWERS, *STEERING) if kind in entry]
+    if len(kinds) != 1:
+        raise ScriptError(f"{where}: name one of {', '.join((*ANSWERS, *STEERING))}")
+    values = entry.get("values")
+    return ScriptedSignal(
+        at_ms=_time(f"{where}.at", entry.get("at")),
+        kind=kinds[0],
+        node=str(entry[kinds[0]]) if kinds[0] in ANSWERS else "",
+        by=str(entry.get("by", "")),
+        comment=str(entry.get("comment", entry.get("reason", ""))),
+        values=values if isinstance(values, Mapping) else {},
+    )
