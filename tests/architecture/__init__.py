@@ -1,0 +1,1 @@
+"""What we claim about the code, checked against the code."""
