@@ -216,6 +216,8 @@ def _folded(value: object, case_sensitive: bool) -> object:
 
 def _read(value: object, attribute: str | None) -> object:
     """The part of `value` at the dotted path `attribute`; null where it is missing."""
+    if attribute is not None and not isinstance(attribute, str):
+        raise DataError("attribute takes the name of a key")
     for name in attribute.split(".") if attribute else ():
         value = plain_data.member(value, name)
         if value is MISSING:

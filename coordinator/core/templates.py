@@ -37,6 +37,17 @@ MAX_SOURCE: Final = {False: 64 * 1024, True: 256 * 1024}
 
 MAX_NESTING: Final = 100
 
+_FAILURES: Final = (
+    JinjaError,
+    DataError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What operations and filters raise for values that do not fit them."""
+
 Scope = Mapping[str, object]
 Pointer = tuple[str | int, ...]
 
@@ -125,7 +136,13 @@ def _program(
         tree = nodes.Template([nodes.Assign(target, expression, lineno=1)], lineno=1)
     prepared = prepare(tree, statements=statements)
     prepared.set_environment(environment)
-    return environment.from_string(prepared)
+    try:
+        return environment.from_string(prepared)
+    except (JinjaError, SyntaxError) as error:
+        # Jinja finds the misuse of `loop` only now, and Python refuses loops nested beyond 20.
+        column = getattr(error, "lineno", None) if isinstance(error, JinjaError) else None
+        message = str(getattr(error, "message", None) or getattr(error, "msg", error))
+        raise TemplateError(message, column=column or 1, hint="simplify the loops") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +169,7 @@ class Template:
             if self._program is not None:
                 return self._run(self._program, scope)
             return self._read_path(scope) if self._path else self.source
-        except (JinjaError, DataError, ArithmeticError, TypeError, ValueError) as error:
+        except _FAILURES as error:
             raise self._failure(scope, error) from error
 
     def _read_path(self, scope: Scope) -> object:

@@ -172,6 +172,11 @@ def test_rule(text: str, expected: object) -> None:
         ("{{ ['a', 1] | sort }}", 1, "one kind"),
         ("{{ task.flag | length }}", 4, "no length"),
         ("{{ 'a' | round }}", 1, "a number"),
+        ("{{ [1] | sort(attribute=1) }}", 1, "name of a key"),
+        ("{{ ['a'] | join(1) }}", 1, "int"),
+        ("{{ 'a' | replace(1, 2) }}", 1, "str"),
+        ("{{ task['slug'][::0] }}", 4, "zero"),
+        ("{{ variables[1:] }}", 4, ""),
     ],
 )
 def test_what_cannot_be_rendered_is_named(text: str, column: int, words: str) -> None:
@@ -252,7 +257,8 @@ def test_prompt_files_have_statements(text: str, expected: str) -> None:
         "{% for x in y recursive %}{{ loop(x) }}{% endfor %}",
         "{% autoescape true %}{% endautoescape %}", "{% set a.b = 1 %}", "{% set _x = 1 %}",
         "{% for x in y %}{% break %}{% endfor %}", "{% debug %}", "{% trans %}x{% endtrans %}",
-        "{{ loop.cycle('a') }}", "{% if x %}", "{% endif %}",
+        "{{ loop.cycle('a') }}", "{% if x %}", "{% endif %}", "{% for loop in x %}{% endfor %}",
+        "{% for x in y %}" * 25 + "{% endfor %}" * 25,
     ],
 )  # fmt: skip
 def test_prompt_files_have_no_other_statements(text: str) -> None:
