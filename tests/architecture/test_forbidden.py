@@ -9,23 +9,23 @@ from tests.architecture.source import ROOT, dotted_name, imports, modules, track
 
 UNSAFE_MODULES = frozenset({"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "pty"})
 UNSAFE_CALLS = frozenset(
-    [
-        "eval",
-        "exec",
-        "os.system",
-        "os.popen",
-        "yaml.load",
-        "yaml.load_all",
-        "yaml.full_load",
-        "yaml.unsafe_load",
-        "yaml.unsafe_load_all",
-        "yaml.full_load_all",
-        "subprocess.getoutput",
-        "subprocess.getstatusoutput",
+    {
         "asyncio.create_subprocess_shell",
         "create_subprocess_shell",
+        "eval",
+        "exec",
+        "os.popen",
+        "os.system",
+        "subprocess.getoutput",
+        "subprocess.getstatusoutput",
         "tempfile.mktemp",
-    ]
+        "yaml.full_load",
+        "yaml.full_load_all",
+        "yaml.load",
+        "yaml.load_all",
+        "yaml.unsafe_load",
+        "yaml.unsafe_load_all",
+    }
 )
 PROCESS_MODULES = frozenset({"subprocess", "multiprocessing"})
 PROCESS_CALLS = re.compile(

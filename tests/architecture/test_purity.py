@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.architecture.source import Module, dotted_name, imports, modules
 
 IMPURE_MODULES = frozenset(
-    [
+    {
         "asyncio",
         "concurrent",
         "contextvars",
@@ -40,7 +40,7 @@ IMPURE_MODULES = frozenset(
         "time",
         "urllib",
         "uuid",
-    ]
+    }
 )
 """Where time, chance, identity, files, other threads and other machines come from."""
 IMPURE_CALLS = frozenset({"open", "print", "input", "breakpoint", "exec", "eval", "id", "hash"})
