@@ -16,8 +16,8 @@ so that one script may touch them together on a cluster too. None expires by its
 | `run:<id>:journal`  | stream | id `<revision>-<n>`; `e` = event and moves    | commit     |
 | `timers`            | zset   | due ms -> JSON `[run, node, attempt, kind]`   | commit, fire |
 | `waiting-on-humans` | hash   | `<run>:<node>` -> the question as JSON        | commit     |
-| `runs`              | zset   | every run by the time it began                | commit     |
-| `open`              | zset   | the runs that have not ended                  | commit     |
+| `runs`              | zset   | every run; score 0, for ids sort by time      | commit     |
+| `open`              | zset   | the runs that have not ended; score 0         | commit     |
 | `personas`          | set    | every persona that was ever asked             | commit     |
 | `idem:<key>`        | string | the task entry, or the run, that used the key | submit, commit |
 | `def:<digest>`      | string | a compiled definition, checked on load        | put        |

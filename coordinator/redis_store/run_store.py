@@ -135,9 +135,8 @@ class _Program:
         for start in range(0, len(removed), _CHUNK):
             self._call(run_key, "h", "HDEL", *removed[start : start + _CHUNK])
         if not self._transition.revision:
-            created = self._transition.head.created_ms
             for index in ("runs", "open"):
-                self._call(self._of.named(index), "z", "ZADD", created, self._transition.run)
+                self._call(self._of.named(index), "z", "ZADD", 0, self._transition.run)
 
     def _journal(self) -> None:
         journal = self._of.journal(self._transition.run)
