@@ -234,6 +234,9 @@ class Folder:
                 after = (directory / "file.txt").read_text()
                 return "" if after == "before\n" else f"changed to {after}"
 
+            def remove(self) -> None:
+                (directory / "file.txt").unlink()
+
         return Place()
 
 

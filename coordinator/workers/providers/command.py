@@ -50,11 +50,18 @@ class Workspace(Protocol):
     """The run's files at one revision, in a directory of their own."""
 
     def changes(self) -> str:
-        """What differs from the revision now, as a patch; empty when nothing does."""
+        """What differs from the revision now, as a patch; empty when nothing does.
+
+        Raises:
+            CheckoutError: it cannot be a patch.
+        """
+
+    def remove(self) -> None:
+        """Delete it."""
 
 
 class CheckoutError(Exception):
-    """The run's files could not be brought here."""
+    """The run's files could not be brought here, or their changes not be read."""
 
     def __init__(self, message: str, *, error_class: ErrorClass = ErrorClass.TRANSPORT) -> None:
         super().__init__(message)
@@ -112,15 +119,16 @@ class CommandProvider:
 
     async def _answer_in(self, room: Room, asked: Asked, argv: Sequence[str]) -> Answer:
         files = asked.request.payload.get("files")
-        workspace = None
-        if isinstance(files, Mapping):
-            workspace = await asyncio.to_thread(self._checkout, files, room.files)
-        ended = await run(self._program(room, asked, argv))
-        answer = _judged(ended, asked, argv[0])
-        if workspace is None or not _may_change(files) or answer.status is not ReplyStatus.DONE:
-            return answer
-        diff = await asyncio.to_thread(workspace.changes)
-        return _with_patch(answer, files, diff)
+        if not isinstance(files, Mapping):
+            return _judged(await run(self._program(room, asked, argv)), asked, argv[0])
+        workspace = await asyncio.to_thread(self._checkout, files, room.files)
+        try:
+            answer = _judged(await run(self._program(room, asked, argv)), asked, argv[0])
+            if files.get("mode") != Files.PATCH.value or answer.status is not ReplyStatus.DONE:
+                return answer
+            return _with_patch(answer, files, await asyncio.to_thread(workspace.changes))
+        finally:
+            await asyncio.shield(asyncio.to_thread(workspace.remove))
 
     def _program(self, room: Room, asked: Asked, argv: Sequence[str]) -> Program:
         payload = asked.request.payload
@@ -158,7 +166,7 @@ def _judged(ended: Ended, asked: Asked, program: str) -> Answer:
     return answer_of(ended, persona.exit_codes, tests_required=persona.tests_required, name=program)
 
 
-def _with_patch(answer: Answer, files: object, diff: str) -> Answer:
+def _with_patch(answer: Answer, files: Mapping[str, object], diff: str) -> Answer:
     if not diff.strip():
         return answer
     size = len(diff.encode("utf-8", "replace"))
@@ -168,12 +176,7 @@ def _with_patch(answer: Answer, files: object, diff: str) -> Answer:
             f"the change is a patch of {size} bytes; a reply may carry {MAX_PATCH_BYTES}",
             retryable=False,
         )
-    base = files.get("base") if isinstance(files, Mapping) else None
-    return replace(answer, patch={"base": base, "diff": diff})
-
-
-def _may_change(files: object) -> bool:
-    return isinstance(files, Mapping) and files.get("mode") == Files.PATCH.value
+    return replace(answer, patch={"base": files.get("base"), "diff": diff})
 
 
 def _seconds(of_request: object, of_persona: int | None) -> float | None:
