@@ -85,7 +85,7 @@ def items(value: object) -> list[object]:
     raise DataError(f"a value of type {type(value).__name__} is not a list")
 
 
-def default(value: object, default_value: object = "", boolean: bool = False) -> object:
+def _default(value: object, default_value: object = "", boolean: bool = False) -> object:
     if value is None or is_missing(value) or (boolean and not value):
         return default_value
     return value
@@ -251,6 +251,6 @@ _OF_VALUES: Final[Mapping[str, Callable[..., object]]] = {
 }
 
 FILTERS: Final[Mapping[str, Callable[..., object]]] = {
-    "default": default,
+    "default": _default,
     **{name: _passing_missing(function) for name, function in _OF_VALUES.items()},
 }
