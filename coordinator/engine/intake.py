@@ -1,0 +1,69 @@
+"""From an entry of the task queue to the first event of a run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+
+from coordinator.core.definition import Workflow
+from coordinator.core.events import RunStarted
+from coordinator.core.ids import run_id_for
+from coordinator.core.routing import NoRouteError
+from coordinator.core.tasks import TaskError, normalise_task
+from coordinator.engine.catalogue import Catalogue, UnknownWorkflowError
+from coordinator.messages import BadMessageError, task_from_delivery
+from coordinator.ports import Delivery
+
+CheckParams = Callable[[Workflow, Mapping[str, object]], tuple[Mapping[str, object], list[str]]]
+"""Params with defaults and declared types, and what is wrong with them, one sentence each."""
+
+
+class TaskRefusedError(Exception):
+    """The task can never become a run; it goes to the dead letters with this reason."""
+
+
+class Intake:
+    """Accepts tasks: reads, normalises and routes them, and checks their params."""
+
+    def __init__(
+        self, catalogue: Catalogue, check_params: CheckParams, env: Mapping[str, object]
+    ) -> None:
+        self._catalogue = catalogue
+        self._check_params = check_params
+        self._env = env
+
+    async def accept(self, delivery: Delivery) -> tuple[RunStarted, Workflow]:
+        """The event that starts the task's run, and the definition it will be pinned to.
+
+        The run id is derived from the entry, so that a redelivered task cannot start two runs.
+
+        Raises:
+            TaskRefusedError: it can never become a run.
+            NothingActiveError: there are no definitions yet; try again.
+        """
+        try:
+            message = task_from_delivery(delivery)
+            task = normalise_task(message.task, entry_id=delivery.entry_id)
+            digest = message.more.get("digest")
+            chosen = await self._catalogue.choose(task, message.workflow, digest=digest)
+        except (BadMessageError, TaskError, NoRouteError, UnknownWorkflowError) as error:
+            raise TaskRefusedError(str(error)) from None
+        params, problems = self._check_params(chosen.workflow, message.params)
+        if problems:
+            told = "; ".join(problems)
+            raise TaskRefusedError(f"params of {chosen.workflow.id}: {told}")
+        event = RunStarted(
+            id=f"tasks:{delivery.entry_id}",
+            run=run_id_for(delivery.entry_id),
+            at_ms=delivery.at_ms,
+            seed=secrets.token_hex(12),
+            workflow=chosen.workflow.id,
+            digest=chosen.workflow.digest,
+            revision=chosen.revision or None,
+            task=task,
+            params=params,
+            env=self._env,
+            may_push=message.more.get("push", "true").lower() not in ("false", "no", "0"),
+            idempotency_key=message.idempotency_key,
+        )
+        return event, chosen.workflow
