@@ -18,11 +18,10 @@ from coordinator.core.settle import (
     end_attempt,
     is_first_to_land,
     join_patchers,
-    may_change_files,
     settle,
     succeed,
 )
-from coordinator.core.state import NodeStatus
+from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.templates import TemplateError, Value
 from coordinator.core.turn import LAND, Turn
 from coordinator.core.verdicts import read_verdict
@@ -34,10 +33,15 @@ def ask(turn: Turn, path: str) -> None:
     primitive = ask_of(node)
     if state.status.is_settled:
         return
-    attempt = state.attempt + 1
-    state = state._replace(attempt=attempt, started_ms=state.started_ms or turn.at_ms, reason="")
-    turn.note(path, state)
-    if may_change_files(node):
+    is_human = primitive.channel is Channel.HUMAN and not state.persona
+    state = state._replace(
+        status=NodeStatus.WAITING if is_human else NodeStatus.RUNNING,
+        attempt=state.attempt + 1,
+        started_ms=state.started_ms or turn.at_ms,
+        reason="waits for a human" if is_human else "",
+    )
+    turn.move(path, state)
+    if primitive.files is Files.PATCH:
         join_patchers(turn, path, node)
     scope = RunScope(turn, path.removesuffix(LAND))
     try:
@@ -47,22 +51,22 @@ def ask(turn: Turn, path: str) -> None:
     except (TemplateError, DurationError) as error:
         fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
         return
-    if primitive.channel is Channel.HUMAN and not state.persona:
-        _ask_human(turn, path, params, deadline)
+    if is_human:
+        _ask_human(turn, path, node, params, deadline)
     else:
-        _send(turn, path, params, timeout, deadline)
+        _send(turn, path, node, state, (params, timeout, deadline))
 
 
 def _milliseconds(value: Value | int, scope: RunScope) -> int:
     return value if isinstance(value, int) else duration_ms(value.render(scope))
 
 
-def _send(turn: Turn, path: str, params: object, timeout: int, deadline: int | None) -> None:
-    node, state = turn.define(path), turn.node(path)
-    primitive = ask_of(node)
+def _send(
+    turn: Turn, path: str, node: Node, state: NodeState, asked: tuple[object, int, int | None]
+) -> None:
+    params, timeout, deadline = asked
     channel, target = asked_target(node, state)
     build = work_payload if channel is Channel.WORK else persona_payload
-    turn.move(path, state._replace(status=NodeStatus.RUNNING))
     turn.count(running=1)
     turn.command(
         SendRequest(
@@ -71,17 +75,15 @@ def _send(turn: Turn, path: str, params: object, timeout: int, deadline: int | N
             node=path,
             attempt=state.attempt,
             token=attempt_token(turn.head.seed, path, state.attempt),
-            payload=build(turn, path, node, primitive, params=params, timeout_ms=timeout),
+            payload=build(turn, path, node, ask_of(node), params=params, timeout_ms=timeout),
             deadline_ms=None if deadline is None else turn.at_ms + deadline,
         )
     )
     turn.set_timer(path, state.attempt, TimerKind.TIMEOUT, timeout)
 
 
-def _ask_human(turn: Turn, path: str, params: object, deadline: int | None) -> None:
-    node, state = turn.define(path), turn.node(path)
-    primitive = ask_of(node)
-    turn.move(path, state._replace(status=NodeStatus.WAITING, reason="waits for a human"))
+def _ask_human(turn: Turn, path: str, node: Node, params: object, deadline: int | None) -> None:
+    primitive, attempt = ask_of(node), turn.node(path).attempt
     turn.count(waiting=1)
     question = {
         "title": node.name or node.id,
@@ -94,9 +96,9 @@ def _ask_human(turn: Turn, path: str, params: object, deadline: int | None) -> N
         "params": params,
         "task": {key: turn.head.task.get(key) for key in ("id", "title", "repo")},
     }
-    turn.command(AskHuman(node=path, attempt=state.attempt, kind="human", question=question))
+    turn.command(AskHuman(node=path, attempt=attempt, kind="human", question=question))
     if deadline is not None:
-        turn.set_timer(path, state.attempt, TimerKind.DEADLINE, deadline)
+        turn.set_timer(path, attempt, TimerKind.DEADLINE, deadline)
 
 
 def on_reply(turn: Turn, event: Replied) -> None:
@@ -142,15 +144,16 @@ def conclude(turn: Turn, event: Replied, node: Node, primitive: Ask) -> None:
     path, verdict = event.node, event.verdict
     if primitive.channel is not Channel.WORK:
         verdict = read_verdict(event.result, verdict, tests_required=primitive.tests_required)
+    failure = gate_failure(node, verdict)
+    if failure is None and not (event.patch and verdict != "fail"):
+        succeed(turn, path, verdict=verdict, result=event.result)
+        return
     turn.put_result(path, event.result)
     turn.note(path, turn.node(path)._replace(verdict=verdict))
-    failure = gate_failure(node, verdict)
     if failure is not None:
         fail(turn, path, failure)
-    elif event.patch and verdict != "fail":
+    elif event.patch:
         _land(turn, path, event.patch)
-    else:
-        succeed(turn, path, verdict=verdict, result=event.result)
 
 
 def gate_failure(node: Node, verdict: str | None) -> Failure | None:

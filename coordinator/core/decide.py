@@ -203,8 +203,15 @@ def _decision(turn: Turn, *, is_new: bool) -> Decision:
     had_agenda, event = bool(turn.state.record.agenda), turn.event
     if turn.agenda and (not had_agenda or isinstance(event, Continued)):
         turn.command(ContinueLater())
-    record = turn.record._replace(at_ms=turn.at_ms, agenda=tuple(turn.agenda))
-    record = record._replace(status=_status(record))
+    record = turn.record._replace(
+        status=_status(turn),
+        at_ms=turn.at_ms,
+        agenda=tuple(turn.agenda),
+        settled=turn.settled,
+        starts=turn.starts,
+        running=turn.running,
+        waiting=turn.waiting,
+    )
     _check_run_move(turn.state.record.status, record.status)
     before = turn.state
     after = RunState(
@@ -227,12 +234,12 @@ def _decision(turn: Turn, *, is_new: bool) -> Decision:
     return Decision(after, tuple(turn.commands), changes, tuple(turn.moves))
 
 
-def _status(record: RunRecord) -> RunStatus:
-    if record.phase is Phase.ENDED:
-        return record.status
-    if record.paused_ms:
+def _status(turn: Turn) -> RunStatus:
+    if turn.record.phase is Phase.ENDED:
+        return turn.record.status
+    if turn.record.paused_ms:
         return RunStatus.PAUSED
-    if record.waiting and not record.running and not record.agenda:
+    if turn.waiting and not turn.running and not turn.agenda:
         return RunStatus.WAITING
     return RunStatus.RUNNING
 

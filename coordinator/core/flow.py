@@ -88,9 +88,8 @@ def _condition_holds(turn: Turn, path: str, node: Node) -> bool:
 
 
 def _run(turn: Turn, path: str, node: Node) -> None:
-    starts = turn.record.starts + 1
-    turn.record = turn.record._replace(starts=starts)
-    if starts > turn.definition.max_steps:
+    turn.starts += 1
+    if turn.starts > turn.definition.max_steps:
         message = f"the run started more than {turn.definition.max_steps} steps (max_steps)"
         fail(turn, path, Failure(error_class=ErrorClass.EXHAUSTED, message=message))
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordinator.core.commands import SettleRequest, WithdrawQuestion
-from coordinator.core.definition import Ask, Channel, Files, Node, ask_of
+from coordinator.core.definition import Channel, Node, ask_of
 from coordinator.core.events import TimerKind
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import LAND, Turn, parent_scope
@@ -23,23 +23,20 @@ def settle(
 
     Whoever depends on it hears of it through the agenda.
     """
-    number = turn.record.settled + 1
-    turn.record = turn.record._replace(settled=number)
     state = turn.node(path)
-    turn.move(
+    _settle(
+        turn,
         path,
         state._replace(
             status=status,
-            ended_ms=turn.at_ms,
-            started_ms=state.started_ms or turn.at_ms,
-            settled=number,
-            is_handed_on=False,
             reason=reason or state.reason,
             detail=detail if detail is not None else state.detail,
+            is_handed_on=False,
+            ended_ms=turn.at_ms,
+            started_ms=state.started_ms or turn.at_ms,
+            settled=turn.settled + 1,
         ),
     )
-    _leave_patchers(turn, path)
-    turn.push("settled", path, "0")
 
 
 def succeed(
@@ -47,8 +44,28 @@ def succeed(
 ) -> None:
     """The node did what it should; keep what it returned."""
     turn.put_result(path, result)
-    turn.note(path, turn.node(path)._replace(verdict=verdict, error=None))
-    settle(turn, path, NodeStatus.SUCCEEDED, reason=reason)
+    state = turn.node(path)
+    _settle(
+        turn,
+        path,
+        state._replace(
+            status=NodeStatus.SUCCEEDED,
+            verdict=verdict,
+            error=None,
+            reason=reason or state.reason,
+            is_handed_on=False,
+            ended_ms=turn.at_ms,
+            started_ms=state.started_ms or turn.at_ms,
+            settled=turn.settled + 1,
+        ),
+    )
+
+
+def _settle(turn: Turn, path: str, ended: NodeState) -> None:
+    turn.settled += 1
+    turn.move(path, ended)
+    _leave_patchers(turn, path)
+    turn.push("settled", path, "0")
 
 
 def asked_target(node: Node, state: NodeState) -> tuple[Channel, str]:
@@ -93,11 +110,6 @@ def error_of(error_class: str, message: str, node: str = "") -> Mapping[str, obj
     if node:
         error["node"] = node
     return error
-
-
-def may_change_files(node: Node) -> bool:
-    """Whether the node's reply may carry a patch."""
-    return isinstance(node.primitive, Ask) and node.primitive.files is Files.PATCH
 
 
 def join_patchers(turn: Turn, path: str, node: Node) -> None:

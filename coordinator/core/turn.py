@@ -80,6 +80,10 @@ class Turn:
         self.head: Final[RunHead] = state.head
         self.at_ms: Final = max(event.at_ms, state.record.at_ms)
         self.record: RunRecord = state.record
+        self.settled = state.record.settled
+        self.starts = state.record.starts
+        self.running = state.record.running
+        self.waiting = state.record.waiting
         self.nodes: dict[str, NodeState | None] = {}
         self.scopes: dict[str, ScopeState | None] = {}
         self.results: dict[str, object | None] = {}
@@ -196,10 +200,8 @@ class Turn:
 
     def count(self, *, running: int = 0, waiting: int = 0) -> None:
         """Adjust how many attempts are in flight and how many nodes wait."""
-        record = self.record
-        self.record = record._replace(
-            running=record.running + running, waiting=record.waiting + waiting
-        )
+        self.running += running
+        self.waiting += waiting
 
     @property
     def is_full(self) -> bool:
