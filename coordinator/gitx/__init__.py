@@ -21,6 +21,7 @@ from coordinator.gitx.names import BranchName, RefName, RemoteUrl, RepoPath, Run
 from coordinator.gitx.perform import execute_git_operation, perform
 from coordinator.gitx.request import ChangeLimits, Patch, RunFiles, WorkRequest, WorkResult
 from coordinator.gitx.trees import Identity
+from coordinator.gitx.workspace import Workspace, materialise
 
 __all__ = [
     "BranchName",
@@ -47,6 +48,8 @@ __all__ = [
     "TreeEntry",
     "WorkRequest",
     "WorkResult",
+    "Workspace",
     "execute_git_operation",
+    "materialise",
     "perform",
 ]

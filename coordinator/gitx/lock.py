@@ -19,6 +19,8 @@ from typing import Final
 
 from coordinator.gitx.errors import GitTransientError
 
+WRITER: Final = "coordinator-writer"
+"""The name of the lock in a repository; it must not look like one of git's own locks."""
 _POLL_SECONDS: Final = 0.01
 
 

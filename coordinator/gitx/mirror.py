@@ -19,7 +19,7 @@ from typing import Final
 
 from coordinator import faults
 from coordinator.gitx.errors import GitError, GitRaceError
-from coordinator.gitx.lock import remove_leftovers, writer_lock
+from coordinator.gitx.lock import WRITER, remove_leftovers, writer_lock
 from coordinator.gitx.names import BranchName, RefName, RemoteUrl, RepoPath, Sha
 from coordinator.gitx.process import Bounds, GitOutput, GitPlace, run_git
 
@@ -28,9 +28,7 @@ LOCK_SECONDS: Final = 120.0
 MAX_BLOBS_BYTES: Final = 64 * 2**20
 _ABSENT: Final = "0" * 40
 # Highest precedence: nothing in a repository's own .gitattributes changes a byte or runs a program.
-_NEUTRAL_ATTRIBUTES: Final = (
-    "* -text !eol !ident !filter !working-tree-encoding !merge !export-subst !export-ignore\n"
-)
+NEUTRAL_ATTRIBUTES: Final = "* -text !eol !ident !filter !working-tree-encoding !merge !diff\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Mirror:
         if self.place.lock is not None:
             yield self
             return
-        with writer_lock(self.path / "coordinator.lock", wait_seconds=LOCK_SECONDS) as lock:
+        with writer_lock(self.path / WRITER, wait_seconds=LOCK_SECONDS) as lock:
             remove_leftovers(self.path)
             yield replace(self, place=replace(self.place, lock=lock))
 
@@ -141,7 +139,7 @@ class Mirror:
     def read_tree(self, revision: Sha, paths: Sequence[RepoPath] = ()) -> list[TreeEntry]:
         """Every file below `paths` at `revision`, links and submodules included."""
         out = self.git(
-            "ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", revision, "--", *paths
+            "ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", revision, *paths
         )
         entries = []
         for line in out.stdout.split(b"\0")[:-1]:
@@ -230,14 +228,32 @@ class Mirror:
             stale = [ref for ref in found if here.get(mirrored(ref)) != found[ref]]
             if not stale:
                 return found
-            mirror.git(
-                "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
-                "--no-auto-maintenance", "--end-of-options", mirror.url.text,
-                *(f"+{ref}:{mirrored(ref)}" for ref in stale),
-                bounds=Bounds(timeout_seconds=NETWORK_SECONDS),
-            )  # fmt: skip
+            mirror._fetch_specs([f"+{ref}:{mirrored(ref)}" for ref in stale])
             here = mirror._local(names)
             return {ref: here[mirrored(ref)] for ref in found}
+
+    def fetch_revision(self, revision: Sha, ref: RefName | None = None) -> None:
+        """Make sure that `revision` is here; `ref` is where it most likely is.
+
+        Raises:
+            GitError: the repository does not have it.
+        """
+        if self.resolve(revision) is not None:
+            return
+        if ref is not None:
+            self.fetch([ref])
+        if self.url is not None and self.resolve(revision) is None:
+            self._fetch_specs([revision])
+        if self.resolve(revision) is None:
+            raise GitError(f"the repository does not have revision {revision}")
+
+    def _fetch_specs(self, specs: Sequence[str]) -> None:
+        with self.writing() as mirror:
+            mirror.git(
+                "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+                "--no-auto-maintenance", "--end-of-options", str(self.url), *specs,
+                bounds=Bounds(timeout_seconds=NETWORK_SECONDS),
+            )  # fmt: skip
 
     def _local(self, refs: Sequence[RefName]) -> dict[str, Sha]:
         out = self.git("for-each-ref", "--format=%(refname) %(objectname)", "--", *refs)
@@ -327,7 +343,7 @@ def _create(path: Path, url: RemoteUrl | None) -> None:
         place = GitPlace(git_dir=fresh)
         run_git(["init", "--quiet", "--bare", "--template=", str(fresh)], place)
         (fresh / "info").mkdir(exist_ok=True)
-        (fresh / "info" / "attributes").write_text(_NEUTRAL_ATTRIBUTES)
+        (fresh / "info" / "attributes").write_text(NEUTRAL_ATTRIBUTES)
         config = fresh / "coordinator.gitconfig"
         config.touch()
         if url is not None and url.is_local:

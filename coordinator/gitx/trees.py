@@ -31,7 +31,7 @@ _FAILED: Final = (
     re.compile(r"^error: the patch applies to '(.+)' \(", re.MULTILINE),
 )
 _NAME: Final = re.compile(r"[^<>\x00-\x1f\x7f]{1,100}")
-_SYNTHETIC: Final = {
+SYNTHETIC: Final = {
     "GIT_AUTHOR_NAME": "-", "GIT_AUTHOR_EMAIL": "-", "GIT_AUTHOR_DATE": "@1 +0000",
     "GIT_COMMITTER_NAME": "-", "GIT_COMMITTER_EMAIL": "-", "GIT_COMMITTER_DATE": "@1 +0000",
 }  # fmt: skip
@@ -113,7 +113,7 @@ def three_way(mirror: Mirror, base: Sha, ours: Sha, theirs: Sha, *, doing: str) 
 
 def _synthetic_commit(mirror: Mirror, tree: Sha, *parents: Sha) -> Sha:
     parts = [part for parent in parents for part in ("-p", parent)]
-    out = mirror.git("commit-tree", *parts, "--end-of-options", tree, variables=_SYNTHETIC)
+    out = mirror.git("commit-tree", *parts, "--end-of-options", tree, variables=SYNTHETIC)
     return Sha(out.text)
 
 

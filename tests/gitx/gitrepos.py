@@ -80,7 +80,8 @@ class Project:
 
     def files(self, revision: str = "refs/heads/main") -> dict[str, bytes]:
         """Every file at a revision of the remote."""
-        names = git(self.remote, "ls-tree", "-r", "--name-only", "-z", revision).split("\0")
+        listed = git_bytes(self.remote, "ls-tree", "-r", "--name-only", "-z", revision)
+        names = listed.decode("utf-8", "surrogateescape").split("\0")
         return {n: git_bytes(self.remote, "show", f"{revision}:{n}") for n in names if n}
 
     def refs(self) -> dict[str, str]:
