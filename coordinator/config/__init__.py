@@ -1,0 +1,45 @@
+"""One frozen `Settings`, read once: flag, then environment, then file, then default.
+
+`SETTINGS` is the table: `config show`, the help texts and the README come from it. Importing this
+package is cheap; the YAML reader is loaded only when there is a file.
+"""
+
+from coordinator.config.load import (
+    FILE_NAME,
+    find_file,
+    load_settings,
+    settings_table,
+    unknown_variables,
+)
+from coordinator.config.masking import mask_url, masked
+from coordinator.config.settings import (
+    ConfigError,
+    FolderSettings,
+    LogSettings,
+    MetricsSettings,
+    RedisSettings,
+    Settings,
+    SourceSettings,
+    WorkerSettings,
+)
+from coordinator.config.table import SETTINGS, Setting
+
+__all__ = [
+    "FILE_NAME",
+    "SETTINGS",
+    "ConfigError",
+    "FolderSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "RedisSettings",
+    "Setting",
+    "Settings",
+    "SourceSettings",
+    "WorkerSettings",
+    "find_file",
+    "load_settings",
+    "mask_url",
+    "masked",
+    "settings_table",
+    "unknown_variables",
+]
