@@ -24,6 +24,26 @@ class CommandRefusedError(Exception):
     """The command will not be run here."""
 
 
+def argv_of(command: Sequence[str], payload: Mapping[str, object]) -> list[str]:
+    """The arguments for a request.
+
+    A persona without a command runs what its step gives as `params.run`. That is taken as it is:
+    the coordinator has rendered it, and what came out of a step is never rendered again.
+
+    Raises:
+        CommandRefusedError: there is nothing to run, or it must not be run like this.
+    """
+    if command:
+        return render_argv(command, payload)
+    params = payload.get("params")
+    given = params.get("run") if isinstance(params, Mapping) else None
+    if not isinstance(given, list) or not given or not all(isinstance(x, str) for x in given):
+        raise CommandRefusedError("it has no command, and params.run is not a list of texts")
+    if not given[0] or any("\0" in part for part in given):
+        raise CommandRefusedError("params.run names no program, or has a NUL character in it")
+    return list(given)
+
+
 def render_argv(command: Sequence[str], payload: Mapping[str, object]) -> list[str]:
     """The arguments, each one element whatever the payload holds.
 

@@ -68,6 +68,22 @@ async def test_a_command_that_cannot_be_rendered_is_refused(
     assert "element 1" in given.failure.message
 
 
+async def test_a_step_s_own_command_is_taken_as_it_is(
+    provider: CommandProvider, asked: Ask
+) -> None:
+    given = await provider.answer(asked((), {"params": {"run": ["echo", "{{ 7*7 }}", "-n; rm"]}}))
+    assert given.result == {"output": "{{ 7*7 }} -n; rm\n"}
+
+
+@pytest.mark.parametrize("run", [None, [], "ls -l", [1], [""], ["a\0b"]])
+async def test_a_step_s_own_command_has_to_be_an_argv(
+    provider: CommandProvider, asked: Ask, run: object
+) -> None:
+    given = await provider.answer(asked((), {"params": {"run": run}}))
+    assert given.failure is not None
+    assert given.failure.error_class == ErrorClass.REFUSED
+
+
 async def test_no_secret_of_the_worker_is_in_the_environment(
     provider: CommandProvider, asked: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,10 +25,10 @@ from coordinator.core.definition import ErrorClass, Files
 from coordinator.core.events import ReplyStatus
 from coordinator.workers.arguments import (
     CommandRefusedError,
+    argv_of,
     check_allowed,
     child_search_path,
     find_program,
-    render_argv,
 )
 from coordinator.workers.processes import NotStartedError, Program, ResourceLimits, run
 from coordinator.workers.providers import Asked
@@ -103,7 +103,7 @@ class CommandProvider:
     async def answer(self, asked: Asked) -> Answer:
         """The program's result and verdict, and its changes to the files where it may make some."""
         try:
-            argv = render_argv(asked.persona.command, asked.request.payload)
+            argv = argv_of(asked.persona.command, asked.request.payload)
             check_allowed(argv[0], self._settings.allow)
         except CommandRefusedError as error:
             return refused(f"persona {asked.persona.name!r}: {error}")
