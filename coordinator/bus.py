@@ -227,6 +227,7 @@ def _start_in_process() -> Bus:
             "`pip install 'coordinator[embedded]'`, or name a Redis with --redis"
         ) from None
     server: Any = TcpFakeServer(("127.0.0.1", 0))
+    server.RequestHandlerClass = _answering_errors(server.RequestHandlerClass)
     thread = threading.Thread(target=server.serve_forever, name="bus", daemon=True)
     thread.start()
     sys.stderr.write("in-memory bus: runs do not survive a restart\n")
@@ -237,3 +238,22 @@ def _start_in_process() -> Bus:
 
     port = server.server_address[1]
     return Bus(f"redis://127.0.0.1:{port}/0", "fakeredis", durable=False, _stop=stop)
+
+
+def _answering_errors(handler: Any) -> Any:
+    """The handler, going on after a command that failed; its own way is to hang up."""
+
+    class Handler(handler):  # type: ignore[misc]  # the class is only known when it is installed
+        def setup(self) -> None:
+            super().setup()
+            read = self.current_client.read_response
+
+            def read_or_error() -> object:
+                try:
+                    return read()
+                except Exception as error:
+                    return error
+
+            self.current_client.read_response = read_or_error
+
+    return Handler

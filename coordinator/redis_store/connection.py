@@ -181,6 +181,11 @@ class Link:
         [reply] = await self.call(command, wait_ms=wait_ms, is_repeatable=is_repeatable)
         return errors.checked(reply)
 
+    @property
+    def has_script_headers(self) -> bool:
+        """Whether the server takes scripts that begin with `#!lua`; assumed until it was asked."""
+        return self._server.facts is None or self._server.facts.has_script_headers
+
     async def close(self) -> None:
         """Disconnect."""
         async with self._lock:

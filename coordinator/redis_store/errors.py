@@ -31,9 +31,10 @@ _ELSEWHERE: Final = frozenset({"READONLY", "MOVED", "ASK", "MASTERDOWN"})
 def code_of(error: Exception) -> str:
     """The word a server's error begins with, such as `NOSCRIPT`; empty when it has none."""
     code = getattr(error, "status_code", None)
-    if isinstance(code, str) and code:
+    if isinstance(code, str) and code not in ("", "ERR"):
         return code
-    word = str(error).partition(" ")[0]
+    # fakeredis says `ERR NOGROUP …` where servers say `NOGROUP …`.
+    word = str(error).removeprefix("ERR ").partition(" ")[0]
     return word if word.isupper() else ""
 
 

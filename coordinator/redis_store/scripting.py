@@ -25,10 +25,20 @@ class Script:
         """The command that runs it."""
         return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
 
+    @property
+    def bare(self) -> Script:
+        """The same without its header, for a server that knows none."""
+        header, _, body = self.text.partition(b"\n")
+        return _of(body) if header.startswith(b"#!") else self
+
 
 def _script(name: str, replaces: tuple[bytes, bytes] = (b"", b"")) -> Script:
     source = resources.files(__package__).joinpath("scripts", f"{name}.lua").read_bytes()
     text = source.replace(*replaces, 1) if replaces[0] else source
+    return _of(text)
+
+
+def _of(text: bytes) -> Script:
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
 
 
@@ -47,12 +57,10 @@ SUBMIT: Final = _script("submit")
 ANNOUNCE: Final = _script("announce")
 SWAP: Final = _script("swap")
 
-_BY_SHA: Final = {
-    script.sha: script
-    for script in (
-        START, COMMIT, SETTLE, REFUSE, REPLAY, CLAIM, KEEP, LEAVE, FIRE, SUBMIT, ANNOUNCE, SWAP
-    )
-}  # fmt: skip
+_ALL: Final = (
+    START, COMMIT, SETTLE, REFUSE, REPLAY, CLAIM, KEEP, LEAVE, FIRE, SUBMIT, ANNOUNCE, SWAP
+)  # fmt: skip
+_BY_SHA: Final = {script.sha: script for each in _ALL for script in (each, each.bare)}
 
 
 async def run(
@@ -64,23 +72,38 @@ async def run(
         StoreUnavailableError: as `Link.call`.
         StoreUnsuitableError: as `Link.call`, or one command was refused.
     """
-    replies = await link.call(*commands, wait_ms=wait_ms, is_repeatable=is_repeatable)
+    sent = commands if link.has_script_headers else _without_headers(commands)
+    replies = await link.call(*sent, wait_ms=wait_ms, is_repeatable=is_repeatable)
     missing = [i for i, reply in enumerate(replies) if _is_unknown(reply)]
     if missing:
-        shas = {str(commands[i][1]) for i in missing}
-        loads = [("SCRIPT", "LOAD", _BY_SHA[sha].text) for sha in sorted(shas)]
-        for reply in await link.call(*loads, is_repeatable=True):
-            checked(reply)
-        again = await link.call(*[commands[i] for i in missing], is_repeatable=is_repeatable)
-        for i, reply in zip(missing, again, strict=True):
+        again = [commands[i] for i in missing]
+        again = again if link.has_script_headers else _without_headers(again)
+        await _load(link, {str(command[1]) for command in again})
+        answers = await link.call(*again, is_repeatable=is_repeatable)
+        for i, reply in zip(missing, answers, strict=True):
             replies[i] = reply
     return [checked(reply) for reply in replies]
+
+
+async def _load(link: Link, shas: set[str]) -> None:
+    loads = [("SCRIPT", "LOAD", _BY_SHA[sha].text) for sha in sorted(shas)]
+    for reply in await link.call(*loads, is_repeatable=True):
+        checked(reply)
 
 
 async def run_one(link: Link, command: Command, *, is_repeatable: bool = False) -> Any:
     """The reply to one command."""
     [reply] = await run(link, command, is_repeatable=is_repeatable)
     return reply
+
+
+def _without_headers(commands: Sequence[Command]) -> list[Command]:
+    return [
+        (command[0], _BY_SHA[str(command[1])].bare.sha, *command[2:])
+        if command[0] == "EVALSHA"
+        else command
+        for command in commands
+    ]
 
 
 def _is_unknown(reply: object) -> bool:
