@@ -36,6 +36,14 @@ class Mark(Enum):
     """A duration, or a template that gives one: milliseconds, or a `Value`."""
 
 
+class StepKeyError(ValueError):
+    """A key of a step does not fit the step's other keys; raised by `StepType.lower`."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
     """What a step has to know of the persona that it asks."""
@@ -60,6 +68,8 @@ class Parts:
     """The step's `params` as written; templates in it are known to compile."""
     timeout: Value | int = DEFAULT_TIMEOUT_MS
     """The step's, else the persona's, else the file's default."""
+    given_timeout: Value | int | None = None
+    """The same without the file's default: None where neither step nor persona gives one."""
     limits: Limits = field(default_factory=Limits)
     addressee: Addressee | None = None
     """Only for types that ask a persona."""
@@ -84,9 +94,12 @@ class StepType:
     keys: type[Any]
     """A pydantic model of the type's own keys, some of them marked with `Mark`."""
     lower: Callable[[Parts], Primitive]
-    """Pure: the same parts give the same primitive."""
+    """Pure: the same parts give the same primitive. Raises `StepKeyError`."""
     asks_persona: bool = False
     executor: type[Any] | None = None
     """A `WorkflowStep` whose `execute` does the work, for types that do work of their own."""
-    all_inner_succeed: bool = False
-    """Success of the step means that each inner step ran and succeeded, unless it was skipped."""
+    all_inner_succeed: Callable[[dict[str, Any]], bool] | None = None
+    """Of a container: whether, with these own keys, its success means that each inner step
+    succeeded or was skipped."""
+    is_loop: bool = False
+    """Its inner steps run more than once, so they know their `iteration`."""

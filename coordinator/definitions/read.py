@@ -348,11 +348,13 @@ class _Builder:
 
 
 def _start_of(event: yaml.Event) -> Place:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark: Any = event.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 def _first_column(event: yaml.ScalarEvent) -> int | None:
-    start, end = event.start_mark, event.end_mark
+    start: Any = event.start_mark
+    end: Any = event.end_mark
     quotes = 1 if event.style in ("'", '"') else 0
     is_as_written = (
         start.line == end.line

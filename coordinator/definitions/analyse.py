@@ -1,0 +1,112 @@
+"""Everything that is checked once all of a file's steps are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from coordinator.definitions.certainty import Certainty
+from coordinator.definitions.edges import Edges
+from coordinator.definitions.infer import RUN
+from coordinator.definitions.parse import ROOTS
+from coordinator.definitions.personas import Personas
+from coordinator.definitions.read import Path
+from coordinator.definitions.report import Reporter
+from coordinator.definitions.resolve import Resolver, Target
+from coordinator.definitions.rules import Severity
+from coordinator.definitions.step import Names, Part, Read, Step, StepList
+
+_WITHOUT_EFFECT = ("outputs", "result_schema", "invariants")
+_FOR_REQUESTS = ("timeout", "params", "git")
+
+
+class Analysis:
+    """The checks of one file."""
+
+    def __init__(self, names: Names, report: Reporter, personas: Personas) -> None:
+        self._names = names
+        self._report = report
+        self._personas = personas
+        self._resolver = Resolver(names, report)
+        self._edges = Edges(names, report)
+        self._certainty = Certainty(report)
+
+    def run(self, lists: Sequence[StepList]) -> None:
+        """Draw the edges and check names, personas, cycles, and values that may be missing."""
+        targets: list[tuple[Step, Read, Target]] = []
+        for step in self._names.all_steps():
+            self._edges.name(step)
+            self._check_personas(step)
+            self._check_effect(step)
+            for read in step.reads:
+                target = self._resolver.target(read, step)
+                if target is not None:
+                    targets.append((step, read, target))
+                    self._certainty.note_condition(step, read, target)
+        for step, read, target in targets:
+            self._edges.read(step, read, target)
+        every = [
+            *lists,
+            *(each for step in self._names.all_steps() for each in step.lists.values()),
+        ]
+        for steps in every:
+            _sort_edges(steps)
+            self._edges.refuse_cycles(steps)
+        for steps in lists:
+            self._certainty.look_at(steps)
+        for step, read, target in targets:
+            self._certainty.check_read(step, read, target)
+
+    def check_names(self, reads: Iterable[Read], roots: frozenset[str] | None) -> None:
+        """Check what a text outside all steps reads; `roots` are the names known to it."""
+        for read in reads:
+            self._resolver.target(read, None, roots=ROOTS if roots is None else roots)
+
+    def _check_personas(self, step: Step) -> None:
+        if step.type is not None and step.type.asks_persona:
+            name = step.common["persona"]
+            if isinstance(name, str):
+                self._check_persona(name, step.origin("persona"))
+        elif isinstance(step.common["persona"], str):
+            kind = step.type.name if step.type else "this type"
+            message = f'"persona" has no effect on a step of type {kind}'
+            self._report.key("WF039", step.origin("persona"), message)
+        on_error = step.common["on_error"]
+        fallback = on_error.get("fallback") if isinstance(on_error, Mapping) else None
+        if isinstance(fallback, str):
+            self._check_persona(fallback, step.origin("on_error", "fallback"))
+
+    def _check_persona(self, name: str, at: Path) -> None:
+        known = self._personas.find(name)
+        if known is not None:
+            if known.status != "enabled":
+                self._report.value("WF061", at, f'the persona "{name}" is {known.status}')
+            return
+        if name in self._personas.broken:
+            hint = "Correct that file first."
+            self._report.value("WF060", at, f'the file of persona "{name}" has faults', hint)
+            return
+        near = self._report.faults.did_you_mean(name, [*self._personas.names(), RUN])
+        severity = None if self._personas.has_folder else Severity.WARNING
+        self._report.value("WF060", at, f'there is no persona "{name}"', near, severity=severity)
+
+    def _check_effect(self, step: Step) -> None:
+        keys = list(_WITHOUT_EFFECT)
+        if any(each.part is Part.INNER for each in step.lists.values()):
+            keys += _FOR_REQUESTS
+        for key in keys:
+            if key in step.common.plain:
+                where = f"on a step of type {step.type.name} " if step.type else ""
+                message = f'"{key}" has no effect {where}in this version'
+                hint = "Give it to the steps inside." if key in _FOR_REQUESTS else ""
+                self._report.key("WF039", step.origin(key), message, hint)
+
+
+def _sort_edges(steps: StepList) -> None:
+    """Named dependencies first, as written; then those that reading made, in file order."""
+    for step in steps.steps.values():
+        read = sorted(
+            (id_ for id_, by in step.edges.items() if by is not None),
+            key=lambda id_: steps.steps[id_].index,
+        )
+        named = [id_ for id_, by in step.edges.items() if by is None]
+        step.edges = {id_: step.edges[id_] for id_ in (*named, *read)}

@@ -1,0 +1,56 @@
+"""Which file of a repository is what, by its place and name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENDINGS: Final = (".yml", ".yaml", ".json")
+_PERSONA_FILE: Final = "persona"
+
+
+def folder_of(path: str) -> str:
+    """What is before the last slash; empty at the top."""
+    return path.rpartition("/")[0]
+
+
+def name_of(path: str) -> str:
+    """What is after the last slash."""
+    return path.rpartition("/")[2]
+
+
+def stem_of(path: str) -> str:
+    """The name without its ending."""
+    name = name_of(path)
+    return name.rpartition(".")[0] or name
+
+
+def is_workflow_path(path: str) -> bool:
+    """Whether a file is a workflow."""
+    if not path.endswith(ENDINGS) or is_scenario_path(path):
+        return False
+    return "workflows" in folder_of(path).split("/")
+
+
+def is_scenario_path(path: str) -> bool:
+    """Whether a file is a scenario."""
+    return stem_of(path).endswith(".scenario")
+
+
+def is_persona_path(path: str) -> bool:
+    """Whether a file is a persona: `personas/<name>.yaml` or `personas/<name>/persona.yaml`."""
+    if not path.endswith(ENDINGS) or is_scenario_path(path):
+        return False
+    folder = folder_of(path)
+    if name_of(folder) == "personas":
+        return True
+    return stem_of(path) == _PERSONA_FILE and name_of(folder_of(folder)) == "personas"
+
+
+def is_below_personas(path: str) -> bool:
+    """Whether a file is anywhere in a folder of personas."""
+    return "personas" in folder_of(path).split("/")
+
+
+def persona_named_by(path: str) -> str:
+    """The name of a persona as its path tells it."""
+    return name_of(folder_of(path)) if stem_of(path) == _PERSONA_FILE else stem_of(path)

@@ -1,0 +1,237 @@
+"""The closed lists of keys, as models: what may stand in a workflow, a step and a persona.
+
+Marks say what a key holds beyond its plain type (`core.lowering.Mark`); `Inner` and `Each` say that
+another model follows. `check` reads files by these models, `schema_json` prints them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coordinator.core.lowering import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """The key holds a mapping with the keys of another model."""
+
+    model: type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """The key holds a mapping from a name to mappings with the keys of another model."""
+
+    model: type[BaseModel]
+
+
+class Keys(BaseModel):
+    """The base of all models here: nothing unknown is accepted, and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+
+
+Texts = list[str]
+Mapped = dict[str, Any]
+Steps = Annotated[Any, Mark.STEPS]
+Condition = Annotated[Any, Mark.CONDITION]
+Duration = Annotated[Any, Mark.DURATION]
+
+
+class RetryKeys(Keys):
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = None
+    backoff: Literal["constant", "linear", "exponential"] | None = None
+    delay: Duration = None
+    max_delay: Duration = None
+    max_total: Duration = None
+    on: (
+        list[
+            Literal[
+                "timeout",
+                "transport",
+                "rate_limit",
+                "invalid_reply",
+                "refused",
+                "persona_error",
+                "step_error",
+                "gate",
+                "exhausted",
+                "budget",
+                "human_timeout",
+            ]
+        ]
+        | None
+    ) = None
+
+
+class GitKeys(Keys):
+    branches: Texts | None = Field(None, description="globs of branches that may be changed")
+    paths: Texts | None = Field(None, description="globs of files that may be changed")
+    push: bool | None = None
+
+
+class StepKeys(Keys):
+    """What every step may have; the keys of its type come on top."""
+
+    id: str
+    name: Annotated[str | None, Mark.TEMPLATE] = None
+    description: str | None = None
+    type: str | None = None
+    persona: str | None = None
+    tool: str | None = None
+    action: str | None = None
+    run: Texts | None = Field(None, description="argv; each element stays one argument")
+    dependencies: Texts | None = None
+    condition: Condition = None
+    join: (
+        Literal[
+            "none_failed", "all_succeeded", "any_succeeded", "any_failed", "all_settled", "always"
+        ]
+        | None
+    ) = None
+    gate: Literal["pass"] | None = None
+    required: bool = False
+    review: bool = False
+    timeout: Annotated[Any, Mark.DURATION_TEMPLATE] = None
+    retries: Annotated[int, Field(ge=0, le=999)] | None = None
+    retry: Annotated[Any, Inner(RetryKeys)] = None
+    on_error: Any = None
+    undo: Steps = None
+    params: Annotated[Mapped | None, Mark.TEMPLATE] = None
+    outputs: Mapped | None = None
+    result_schema: Mapped | None = None
+    git: Annotated[Any, Inner(GitKeys)] = None
+    invariants: Texts | None = None
+
+
+class DefaultsKeys(Keys):
+    timeout: Duration = None
+    retry: Annotated[Any, Inner(RetryKeys)] = None
+
+
+class MatchKeys(Keys):
+    types: Texts | None = None
+    labels: Texts | None = None
+    scopes: Texts | None = None
+    when: Condition = None
+
+
+class ConcurrencyKeys(Keys):
+    key: Annotated[str, Mark.TEMPLATE]
+    limit: Annotated[int, Field(ge=1)] = 1
+    on_conflict: Literal["queue", "cancel_running", "reject"] = "queue"
+
+
+class ParameterKeys(Keys):
+    type: Literal[
+        "string", "integer", "number", "boolean", "list", "object", "array", "int", "float", "bool"
+    ] = "string"
+    required: bool = False
+    default: Any = None
+    enum: list[Any] | None = None
+    description: str = ""
+
+
+class WorkflowKeys(Keys):
+    """The top level of a workflow file."""
+
+    language: Annotated[int, Field(alias="schema")] = 1
+    name: str
+    version: str
+    description: str = ""
+    author: str | None = None
+    tags: Texts | None = None
+    labels: Any = None
+    intents: Texts | None = None
+    match: Annotated[Any, Inner(MatchKeys)] = None
+    triggers: list[Mapped] | None = None
+    params: Annotated[Any, Each(ParameterKeys)] = None
+    variables: Annotated[Mapped | None, Mark.TEMPLATE] = None
+    defaults: Annotated[Any, Inner(DefaultsKeys)] = None
+    concurrency: Annotated[Any, Inner(ConcurrencyKeys)] = None
+    timeout: Duration = None
+    max_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    git: Annotated[Any, Inner(GitKeys)] = None
+    invariants: Texts | None = None
+    steps: Steps
+    outputs: Annotated[Mapped | None, Mark.TEMPLATE] = None
+    on_failure: Steps = None
+    final: Annotated[Any, Mark.STEPS, Field(alias="finally")] = None
+
+
+class RateKeys(Keys):
+    requests: Annotated[int, Field(ge=1)]
+    per: Duration
+
+
+class BudgetKeys(Keys):
+    usd: Annotated[float, Field(gt=0, strict=False)] | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    per: Any = "run"
+    mode: Literal["enforce", "warn"] = "enforce"
+
+
+class PersonaKeys(Keys):
+    """What every persona file may have; the keys of its kind come on top."""
+
+    name: str
+    kind: Literal["llm", "command", "human", "http", "legacy"]
+    description: str = ""
+    aliases: Texts | None = None
+    status: Literal["draft", "enabled", "disabled"] = "enabled"
+    capabilities: Texts | None = None
+    intents: Texts | None = None
+    files: Literal["none", "read", "patch"] = "none"
+    timeout: Duration = None
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+    rate_limit: Annotated[Any, Inner(RateKeys)] = None
+    budget: Annotated[Any, Inner(BudgetKeys)] = None
+    tests: Literal["required", "optional"] | None = None
+    input_schema: Mapped | None = None
+    result_schema: Mapped | None = None
+
+
+class CommandKeys(Keys):
+    command: Annotated[Texts, Field(min_length=1)]
+    exit_codes: Any = Field(
+        None, json_schema_extra={"type": "object"}, description="exit code -> pass, fail or unknown"
+    )
+
+
+class LlmKeys(Keys):
+    model: str
+    base_url: str | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, strict=False)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    system: str | None = None
+    prompt: str | None = Field(None, description="a file beside this one, or the text itself")
+    fallbacks: Texts | None = None
+    tools: list[Any] | None = None
+    repair: Annotated[int, Field(ge=0, le=10)] = 2
+
+
+class HttpKeys(Keys):
+    url: str
+    secret: str | None = None
+    mode: Literal["sync", "callback"] = "sync"
+
+
+class HumanKeys(Keys):
+    form: Mapped | None = None
+    assignees: Texts | None = None
+
+
+class LegacyKeys(Keys):
+    wire: Any = None
+
+
+PERSONA_KINDS: dict[str, type[Keys]] = {
+    "command": CommandKeys,
+    "llm": LlmKeys,
+    "http": HttpKeys,
+    "human": HumanKeys,
+    "legacy": LegacyKeys,
+}

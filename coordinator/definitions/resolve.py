@@ -1,0 +1,186 @@
+"""What the texts of a step read: which step each name means, and the edges that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from coordinator.core.ids import underscored
+from coordinator.definitions.parse import ROOTS
+from coordinator.definitions.report import Reporter
+from coordinator.definitions.step import How, Names, Read, Step, StepList
+
+CONTEXT_KEYS: Final = frozenset(
+    {"workflowId", "workflow_id", "task", "milestone", "repoRoot", "repo_root", "branchName"}
+    | {"branch_name", "baseBranch", "base_branch", "state", "dashboardState", "dashboard_state"}
+    | {"gitState", "git_state", "artifacts", "personaResults", "persona_results", "params"}
+    | {"variables", "steps"}
+)
+_SAME_AS_STEPS: Final = frozenset({"steps", "personaResults", "persona_results"})
+_LOOP_NAMES: Final = {
+    "iteration": "inside a repeat",
+    "item": "inside a foreach",
+    "index": "inside a foreach",
+}
+ALWAYS_THERE: Final = frozenset({"outcome", "status", "attempts", "error", "verdict"})
+"""Keys of a settled step that are there even when it was skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The step that a read is about."""
+
+    step: Step
+    by_state: bool
+    """Read as `state.x_...`, which makes no edge."""
+    needs_result: bool
+    """What is read is only there when the step succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Finds what names mean in one file."""
+
+    names: Names
+    report: Reporter
+
+    def target(
+        self, read: Read, reader: Step | None, *, roots: frozenset[str] = ROOTS
+    ) -> Target | None:
+        """The step that `read` is about, if it is about one; unknown names are reported."""
+        path = read.reference.path
+        root = path[0]
+        if root in ROOTS and root not in roots:
+            known = ", ".join(sorted(roots))
+            self._fault("WF059", read, f'"{root}" cannot be read here', f"Known here: {known}.")
+            return None
+        if root in _LOOP_NAMES:
+            self._check_loop_name(root, read, reader)
+            return None
+        if root in ROOTS:
+            return self._below_root(path, read)
+        return self._bare(path, read, may_be_step="steps" in roots)
+
+    def _below_root(self, path: tuple[str, ...], read: Read) -> Target | None:
+        root, rest = path[0], path[1:]
+        if not rest:
+            return None
+        match root:
+            case "context":
+                return self._of_context(path, read)
+            case "params":
+                self._check_known("WF054", "parameter", rest[0], self.names.parameters, read)
+            case "variables":
+                self._check_known("WF055", "variable", rest[0], self.names.variables, read)
+            case "steps":
+                return self._step(rest, read)
+            case "state":
+                return self._state(rest[0], read)
+        return None
+
+    def _of_context(self, path: tuple[str, ...], read: Read) -> Target | None:
+        name = path[1]
+        if name not in CONTEXT_KEYS:
+            near = self.report.faults.did_you_mean(name, CONTEXT_KEYS)
+            self._fault("WF056", read, f'context has no key "{name}"', near)
+            return None
+        below = "steps" if name in _SAME_AS_STEPS else name
+        return self._below_root((below, *path[2:]), read) if below in ROOTS else None
+
+    def _step(self, rest: tuple[str, ...], read: Read) -> Target | None:
+        name = underscored(rest[0])
+        step = self.names.steps.get(name)
+        if step is None:
+            if name not in self.names.unreadable:
+                near = self.report.faults.did_you_mean(rest[0], self._step_ids())
+                self._fault("WF053", read, f'there is no step "{rest[0]}"', near)
+            return None
+        is_fact = len(rest) < 2 or rest[1] in ALWAYS_THERE
+        return Target(step, by_state=False, needs_result=not is_fact)
+
+    def _state(self, name: str, read: Read) -> Target | None:
+        step_name, _, what = name.rpartition("_")
+        step = self.names.steps.get(underscored(step_name))
+        if what in ("status", "result") and step is not None:
+            return Target(step, by_state=True, needs_result=what == "result")
+        if underscored(step_name) not in self.names.unreadable:
+            ends = ("status", "result") if what not in ("status", "result") else (what,)
+            known = [f"{each}_{end}" for each in self.names.steps for end in ends]
+            near = self.report.faults.did_you_mean(name, known)
+            self._fault("WF057", read, f"nothing sets state.{name}", near)
+        return None
+
+    def _bare(self, path: tuple[str, ...], read: Read, *, may_be_step: bool) -> Target | None:
+        root = path[0]
+        if root in self.names.parameters:
+            return None
+        if may_be_step and underscored(root) in self.names.steps:
+            return self._step(path, read)
+        if underscored(root) in self.names.unreadable:
+            return None
+        known = [*(ROOTS - set(_LOOP_NAMES)), *self.names.parameters, *self.names.steps]
+        near = self.report.faults.did_you_mean(root, known)
+        self._fault("WF052", read, f'"{root}" is not known here', near)
+        return None
+
+    def _check_loop_name(self, name: str, read: Read, reader: Step | None) -> None:
+        around = reader.ancestors() if reader else []
+        if reader is not None and read.how is How.AFTER:
+            around = [reader, *around]
+        is_inside = any(each.type is not None and each.type.is_loop for each in around)
+        if name != "iteration" or not is_inside:
+            self._fault("WF059", read, f'"{name}" is known {_LOOP_NAMES[name]} only')
+
+    def _check_known(
+        self, rule: str, what: str, name: str, known: frozenset[str], read: Read
+    ) -> None:
+        if name not in known:
+            near = self.report.faults.did_you_mean(name, known)
+            self._fault(rule, read, f'there is no {what} "{name}"', near)
+
+    def _step_ids(self) -> list[str]:
+        return [*self.names.steps, *(each.id for each in self.names.steps.values())]
+
+    def _fault(self, rule: str, read: Read, message: str, hint: str = "") -> None:
+        self.report.inside(rule, read.at, read.reference.column, message, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Where a reader and what it reads stand in the same list."""
+
+    shared: StepList
+    reader: Step
+    target: Step
+    """The reader and the target, or what they are inside of, as members of `shared`."""
+
+
+def meet(reader: Step, target: Step) -> Meeting | None:
+    """The innermost list that both are in; None when there is none."""
+    mine, theirs = _line(reader), _line(target)
+    met = None
+    for (shared, own), (other, its) in zip(mine, theirs, strict=False):
+        if shared is not other:
+            break
+        met = Meeting(shared, own, its)
+        if own is not its:
+            break
+    return met
+
+
+def _line(step: Step) -> list[tuple[StepList, Step]]:
+    """From the outermost list to the step's own, each with the member that leads to the step."""
+    around = [step, *step.ancestors()]
+    return [(each.within, each) for each in reversed(around)]
+
+
+def list_below(step: Step, member: Step) -> StepList | None:
+    """In which list of `member` the step is; None when it is `member` itself."""
+    if step is member:
+        return None
+    inside = step
+    for around in step.ancestors():
+        if around is member:
+            break
+        inside = around
+    return inside.within

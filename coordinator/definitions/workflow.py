@@ -1,0 +1,254 @@
+"""One workflow file: its top level, and everything below put together and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from coordinator.core.definition import (
+    Ask,
+    Files,
+    Graph,
+    Node,
+    Parameter,
+    Workflow,
+)
+from coordinator.core.expressions import Expression, ExpressionError, compile_expression
+from coordinator.core.ids import Digest
+from coordinator.core.lowering import StepType
+from coordinator.core.templates import compile_value
+from coordinator.definitions.analyse import Analysis
+from coordinator.definitions.build import Builder, limits_of
+from coordinator.definitions.check import Checked, check, fields_of, refuse_unknown
+from coordinator.definitions.digest import canonical_bytes, digest_of
+from coordinator.definitions.models import WorkflowKeys
+from coordinator.definitions.parameters import read_parameters
+from coordinator.definitions.parse import Parser, reads_of
+from coordinator.definitions.personas import Personas
+from coordinator.definitions.read import Document
+from coordinator.definitions.report import WORKFLOW_SPELLINGS, Named, Reporter, canonical
+from coordinator.definitions.step import How, Names, Part, Read, StepList, plain_steps
+
+_VERSION: Final = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?", re.ASCII
+)
+_LISTS: Final = (
+    ("steps", "", Part.MAIN),
+    ("on_failure", "on_failure", Part.ON_FAILURE),
+    ("finally", "finally", Part.FINALLY),
+)
+_TASK_ONLY: Final = frozenset({"task", "env"})
+_AT_START: Final = frozenset({"task", "params", "env"})
+_WITHOUT_EFFECT: Final = ("concurrency", "invariants")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which tasks a workflow is for; empty tuples and None ask for nothing."""
+
+    types: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    when: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A workflow without faults, and the document that its digest is of."""
+
+    workflow: Workflow
+    document: bytes = field(repr=False)
+    """Canonical JSON of the workflow, its personas and their prompts."""
+    personas: tuple[str, ...] = ()
+    """Names of the personas that the document holds."""
+    match: Match | None = None
+    file: str = ""
+    about: Mapping[str, object] = field(default_factory=dict)
+    """What is kept and shown: author, tags, labels, intents, triggers."""
+
+
+@dataclass(slots=True)
+class _File:
+    """A workflow file on its way."""
+
+    named: Named
+    checked: Checked
+    names: Names
+    lists: dict[str, StepList]
+    parameters: tuple[Parameter, ...]
+
+
+def compile_workflow(
+    document: Document,
+    report: Reporter,
+    *,
+    step_types: Mapping[str, StepType],
+    personas: Personas,
+) -> Compiled | None:
+    """The workflow of a file; None, and at least one fault, if it has errors."""
+    before = report.faults.count_errors()
+    file = _read(document, report, step_types)
+    if file is None:
+        return None
+    match = _match(file, report)
+    _check_top(file, report)
+    Analysis(file.names, report, personas).run(list(file.lists.values()))
+    builder = Builder(report, personas, file.checked["defaults"] or Checked())
+    if report.faults.count_errors() > before:
+        return None
+    graphs = {key: builder.graph(steps) for key, steps in file.lists.items()}
+    if report.faults.count_errors() > before:
+        return None
+    used = sorted(builder.used & set(personas.files))
+    plain = {
+        "format": 1,
+        "workflow": {**file.checked.plain, **_plain_lists(file)},
+        "personas": {name: personas.files[name].plain for name in used},
+    }
+    text = canonical_bytes(plain)
+    nodes = {each.path: builder.nodes[each.path] for each in file.names.all_steps()}
+    return Compiled(
+        workflow=_workflow(file, graphs, nodes, digest_of(text)),
+        document=text,
+        personas=tuple(used),
+        match=match,
+        file=document.path,
+        about={
+            key: file.checked.plain[key]
+            for key in ("author", "tags", "labels", "intents", "triggers")
+            if key in file.checked.plain
+        },
+    )
+
+
+def workflow_id(name: str) -> str:
+    """What people type for a workflow of this name."""
+    return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")
+
+
+def _read(document: Document, report: Reporter, step_types: Mapping[str, StepType]) -> _File | None:
+    named = canonical(document.value, (), WORKFLOW_SPELLINGS, report, "a workflow file")
+    if named is None:
+        return None
+    refuse_unknown(named, fields_of(WorkflowKeys), report, what="a workflow", elsewhere=_HOMES)
+    checked = check(WorkflowKeys, named, report, "a workflow")
+    _check_head(checked, named, report)
+    parameters = read_parameters(checked, named, report)
+    parser = Parser(report, step_types)
+    parser.names.parameters = frozenset(checked["params"] or ())
+    parser.names.variables = frozenset(checked["variables"] or ())
+    lists = {
+        key: parser.read_list(checked[key], named.origin(key), StepList(path, part, key))
+        for key, path, part in _LISTS
+        if checked[key] is not None
+    }
+    return _File(named, checked, parser.names, lists, parameters)
+
+
+_HOMES: Final = {
+    "on": 'Use "match" for tasks, or "triggers".',
+    "jobs": 'Write the steps under "steps".',
+    "id": 'Use "name".',
+    "env": 'Use "variables".',
+}
+
+
+def _check_head(checked: Checked, named: Named, report: Reporter) -> None:
+    version, language, name = checked["version"], checked["schema"], checked["name"]
+    if version is not None and not _VERSION.fullmatch(version):
+        report.value("WF028", named.origin("version"), f'"{version}"'[:80] + " is not a version")
+    if language not in (None, 1):
+        report.value("WF036", named.origin("schema"), f"schema {language} is not known")
+    if name is not None and not workflow_id(name):
+        report.value("WF022", named.origin("name"), '"name" needs letters or digits a-z, 0-9')
+
+
+def _check_top(file: _File, report: Reporter) -> None:
+    """Names that the top level's own texts read, and keys that do nothing yet."""
+    checked, named = file.checked, file.named
+    analysis = Analysis(file.names, report, Personas())
+    for key, roots in (("variables", _AT_START), ("outputs", None)):
+        if checked[key] is not None:
+            reads = reads_of(checked[key], named.origin(key), How.LABEL, report)
+            analysis.check_names(reads, roots)
+    concurrency = checked["concurrency"]
+    if concurrency is not None and concurrency["key"] is not None:
+        at = named.origin("concurrency", "key")
+        reads = reads_of(concurrency["key"], at, How.LABEL, report)
+        analysis.check_names(reads, _AT_START | {"variables"})
+    for index, text in enumerate(checked["invariants"] or ()):
+        at = named.origin("invariants", index)
+        analysis.check_names(condition(text, (*at,), report)[1], None)
+    for key in _WITHOUT_EFFECT:
+        if key in checked.plain:
+            message = f'"{key}" has no effect in this version'
+            report.key("WF039", named.origin(key), message, "It is checked and kept.")
+
+
+def condition(
+    text: str, at: tuple[str | int, ...], report: Reporter
+) -> tuple[Expression | None, list[Read]]:
+    """The condition at a place of the file, and what it reads; a fault if it is none."""
+    try:
+        expression = compile_expression(text)
+    except ExpressionError as error:
+        report.inside("WF050", at, error.column, error.message, error.hint)
+        return None, []
+    return expression, [Read(each, at, How.LABEL) for each in expression.references]
+
+
+def _match(file: _File, report: Reporter) -> Match | None:
+    said = file.checked["match"]
+    if said is None:
+        return None
+    when = None
+    if said["when"] is not None:
+        when, reads = condition(said["when"], file.named.origin("match", "when"), report)
+        Analysis(file.names, report, Personas()).check_names(reads, _TASK_ONLY)
+    return Match(
+        types=tuple(said["types"] or ()),
+        labels=tuple(said["labels"] or ()),
+        scopes=tuple(said["scopes"] or ()),
+        when=when,
+    )
+
+
+def _plain_lists(file: _File) -> dict[str, Any]:
+    return {key: plain_steps(steps) for key, steps in file.lists.items()}
+
+
+def _workflow(
+    file: _File, graphs: Mapping[str, Graph], nodes: Mapping[str, Node], digest: Digest
+) -> Workflow:
+    checked = file.checked
+    return Workflow(
+        id=workflow_id(checked["name"]),
+        name=checked["name"],
+        version=checked["version"],
+        digest=digest,
+        graph=graphs["steps"],
+        on_failure=graphs.get("on_failure"),
+        finally_=graphs.get("finally"),
+        parameters=file.parameters,
+        variables=_values(checked["variables"]),
+        outputs=_values(checked["outputs"]),
+        timeout_ms=checked["timeout"],
+        max_steps=checked["max_steps"],
+        limits=limits_of(checked["git"]),
+        uses_files=any(_uses_files(node) for node in nodes.values()),
+        description=checked["description"],
+        nodes=nodes,
+    )
+
+
+def _values(given: Mapping[str, object] | None) -> dict[str, Any]:
+    return {name: compile_value(value) for name, value in (given or {}).items()}
+
+
+def _uses_files(node: Node) -> bool:
+    asked = node.primitive
+    if not isinstance(asked, Ask):
+        return False
+    return asked.target == "git-operation" or asked.files is not Files.NONE

@@ -1,0 +1,78 @@
+"""`human`: ask a human, and wait as long as it takes or until the deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import field_validator
+
+from coordinator.core.definition import Ask, Channel
+from coordinator.core.lowering import Mark, Parts, StepType
+from coordinator.core.templates import compile_value
+from steps.keys import OwnKeys
+
+FIELD_TYPES: Final = ("string", "text", "integer", "number", "boolean", "list", "object")
+_FIELD_KEYS: Final = ("type", "required", "enum", "default", "description")
+
+
+class HumanKeys(OwnKeys):
+    """The form, who may answer, and what happens when nobody does."""
+
+    form: dict[str, Any] | None = None
+    assignees: list[str] | None = None
+    deadline: Annotated[Any, Mark.DURATION_TEMPLATE] = None
+    on_deadline: dict[str, Any] | str | None = None
+
+    @field_validator("form")
+    @classmethod
+    def _has_known_fields(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name, spec in (value or {}).items():
+            _check_field(name, spec)
+        return value
+
+    @field_validator("on_deadline")
+    @classmethod
+    def _is_an_answer(cls, value: dict[str, Any] | str | None) -> dict[str, Any] | str | None:
+        answer = value.get("answer") if isinstance(value, dict) else value
+        unknown = set(value) - {"answer", "comment", "values"} if isinstance(value, dict) else set()
+        if value is None or (answer in ("approve", "reject") and not unknown):
+            return value
+        raise ValueError("it has to be approve, reject, or {answer: approve, comment, values}")
+
+
+def _check_field(name: str, spec: object) -> None:
+    field = spec if isinstance(spec, Mapping) else {"type": spec}
+    unknown = sorted(set(field) - set(_FIELD_KEYS))
+    if unknown:
+        raise ValueError(f"field {name!r} has no key {unknown[0]!r}; {', '.join(_FIELD_KEYS)} do")
+    if field.get("type", "string") not in FIELD_TYPES:
+        raise ValueError(f"the type of field {name!r} has to be one of {', '.join(FIELD_TYPES)}")
+
+
+def lower(parts: Parts) -> Ask:
+    """A question for a human's inbox; without a deadline it waits for ever."""
+    return Ask(
+        channel=Channel.HUMAN,
+        target="human",
+        params=compile_value(parts.params),
+        timeout=parts.timeout,
+        deadline=parts.own.get("deadline") or parts.given_timeout,
+        form=parts.own.get("form") or {},
+        assignees=tuple(parts.own.get("assignees") or ()),
+        on_deadline=_answer(parts.own.get("on_deadline")),
+    )
+
+
+def _answer(given: object) -> Mapping[str, object] | None:
+    if isinstance(given, str):
+        return {"answer": given}
+    return given if isinstance(given, dict) else None
+
+
+HUMAN: Final = StepType(
+    name="human",
+    description="Ask a human with a form; approve, reject, or let the deadline decide.",
+    keys=HumanKeys,
+    lower=lower,
+)
