@@ -68,9 +68,7 @@ def git(step_id: str, *after: str, operation: str = "commit", **keys: Any) -> St
 
 def parallel(step_id: str, *after: str, steps: Sequence[Step], **keys: Any) -> Step:
     """Branches side by side."""
-    own = {
-        name: keys.pop(name) for name in ("need", "on_rest", "on_branch_error") if name in keys
-    }
+    own = {name: keys.pop(name) for name in ("need", "on_rest", "on_branch_error") if name in keys}
     return Step(step_id, ("scope", list(steps), own), after=after, **keys)
 
 
