@@ -72,6 +72,7 @@ class _Job:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.work: asyncio.Task[Answer] | None = None
+        self.has_started = False
         self.is_cancelled = False
         self.is_answered = False
 
@@ -100,6 +101,7 @@ class Worker:
         self._settings = settings
         self._log = log or Quiet()
         self._jobs: dict[asyncio.Task[None], _Job] = {}
+        self._hands = asyncio.Semaphore(settings.concurrency)
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -112,6 +114,9 @@ class Worker:
             self._hurry.set()
         self._stopping.set()
         self._changed.set()
+        for task, job in self._jobs.items():
+            if not job.has_started:
+                task.cancel()
 
     @property
     def busy(self) -> int:
@@ -167,6 +172,8 @@ class Worker:
         task = asyncio.create_task(self._do(job))
         self._jobs[task] = job
         task.add_done_callback(self._ended)
+        if self._stopping.is_set():
+            task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         job = self._jobs[task]
@@ -180,7 +187,7 @@ class Worker:
         if job.is_cancelled:
             given = _was_cancelled()
         else:
-            job.work = asyncio.create_task(self._answer(job.request))
+            job.work = asyncio.create_task(self._work_on(job))
             try:
                 given = await job.work
             except asyncio.CancelledError:
@@ -189,6 +196,12 @@ class Worker:
                 given = _was_cancelled()
         await self._send(job.request, given)
         job.is_answered = True
+
+    async def _work_on(self, job: _Job) -> Answer:
+        # A queue may give more than was asked for: its count is for each of the streams it reads.
+        async with self._hands:
+            job.has_started = True
+            return await self._answer(job.request)
 
     async def _answer(self, request: Request) -> Answer:
         if request.deliveries > self._settings.max_deliveries:

@@ -39,6 +39,7 @@ class Queue:
         self.handed_back: list[Request] = []
         self.cancelled: list[str] = []
         self.kept: dict[str, int] = {}
+        self.is_generous = False
         self.is_down = False
         self.is_closed = False
         self.changed = asyncio.Condition()
@@ -63,6 +64,7 @@ class Queue:
             await self.until(lambda: bool(self.waiting), wait_ms / 1000)
         except TimeoutError:
             return []
+        count = len(self.waiting) if self.is_generous else count
         taken, self.waiting = self.waiting[:count], self.waiting[count:]
         for request in taken:
             self.pending[request.entry_id] = (request, time.monotonic())

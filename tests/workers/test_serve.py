@@ -86,6 +86,33 @@ async def test_a_worker_takes_only_what_it_has_hands_for(queue: Queue) -> None:
     assert gate.most == 2
 
 
+async def test_more_than_was_asked_for_waits_its_turn(queue: Queue) -> None:
+    queue.is_generous = True
+    gate = Gate()
+    async with serving(queue, gate, concurrency=2):
+        await queue.put(*(request(n) for n in range(1, 6)))
+        await queue.until(lambda: len(queue.kept) == 5)
+        await queue.cancel("run:step5:1")
+        await queue.until(lambda: len(queue.replies) == 1)
+        gate.open.set()
+        await queue.until(lambda: len(queue.replies) == 5)
+    assert gate.most == 2
+    assert queue.replies[0].failure is not None
+
+
+async def test_what_has_not_begun_is_handed_back_when_stopping(queue: Queue) -> None:
+    queue.is_generous = True
+    gate = Gate()
+    async with serving(queue, gate, concurrency=1) as worker:
+        await queue.put(*(request(n) for n in range(1, 4)))
+        await eventually(lambda: worker.busy == 3 and gate.running == ["step1"])
+        worker.stop()
+        gate.open.set()
+        await eventually(lambda: queue.is_closed)
+    assert [reply.msg_id for reply in queue.replies] == ["run:step1:1"]
+    assert [r.node for r in queue.handed_back] == ["step2", "step3"]
+
+
 async def test_life_is_shown_for_long_work_so_that_nobody_takes_it_over(queue: Queue) -> None:
     gate = Gate()
     async with serving(queue, gate, concurrency=2):
