@@ -6,6 +6,7 @@ is the same on plain data. `materialise` gives a persona the files of a revision
 folder and takes its changes back as a patch.
 """
 
+from coordinator.gitx.credentials import Credential
 from coordinator.gitx.errors import (
     GitConflictError,
     GitError,
@@ -16,17 +17,18 @@ from coordinator.gitx.errors import (
     InvalidRequestError,
 )
 from coordinator.gitx.limits import Change
-from coordinator.gitx.mirror import Mirror, RefUpdate, TreeEntry
+from coordinator.gitx.mirror import Mirror, RefUpdate, TreeEntry, is_lfs_pointer
 from coordinator.gitx.names import BranchName, RefName, RemoteUrl, RepoPath, RunName, Sha, TagName
 from coordinator.gitx.perform import execute_git_operation, perform
 from coordinator.gitx.request import ChangeLimits, Patch, RunFiles, WorkRequest, WorkResult
 from coordinator.gitx.trees import Identity
-from coordinator.gitx.workspace import Workspace, materialise
+from coordinator.gitx.workspace import Workspace, materialise, materialise_from
 
 __all__ = [
     "BranchName",
     "Change",
     "ChangeLimits",
+    "Credential",
     "GitConflictError",
     "GitError",
     "GitRaceError",
@@ -50,6 +52,8 @@ __all__ = [
     "WorkResult",
     "Workspace",
     "execute_git_operation",
+    "is_lfs_pointer",
     "materialise",
+    "materialise_from",
     "perform",
 ]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from coordinator import faults
+from coordinator.gitx.credentials import Credential, write_askpass
 from coordinator.gitx.errors import GitError, GitRaceError
 from coordinator.gitx.lock import WRITER, remove_leftovers, writer_lock
 from coordinator.gitx.names import BranchName, RefName, RemoteUrl, RepoPath, Sha
@@ -62,9 +63,13 @@ class Mirror:
     path: Path
     url: RemoteUrl | None
     place: GitPlace
+    credential: Credential | None = None
+    """Only the processes that talk to the remote get it."""
 
     @classmethod
-    def open(cls, root: Path, url: RemoteUrl | None) -> Mirror:
+    def open(
+        cls, root: Path, url: RemoteUrl | None, *, credential: Credential | None = None
+    ) -> Mirror:
         """The mirror of `url` below `root/mirrors`, made when it is not there yet; mode 0700."""
         key = hashlib.sha256((url.text if url else "").encode()).hexdigest()[:32]
         path = root / "mirrors" / key
@@ -76,7 +81,7 @@ class Mirror:
             global_config=path / "coordinator.gitconfig" if local else Path("/dev/null"),
             local_remote=local,
         )
-        return cls(path, url, place)
+        return cls(path, url, place, credential)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Mirror]:
@@ -105,10 +110,16 @@ class Mirror:
             place = replace(place, variables=(*place.variables, *variables.items()))
         return run_git(arguments, place, stdin=stdin, bounds=bounds or Bounds())
 
+    def _git_remote(self, *arguments: str) -> GitOutput:
+        place = replace(self.place, credential=self.credential, askpass=self.path / "askpass")
+        return run_git(arguments, place, bounds=Bounds(timeout_seconds=NETWORK_SECONDS))
+
     # Reading
 
     def resolve(self, name: Sha | RefName) -> Sha | None:
-        """The git commit that `name` is now in this mirror, or None when it is not here."""
+        """The git commit that `name` is here, as last fetched; None when it is not here."""
+        if isinstance(name, RefName) and self.url is not None:
+            name = mirrored(name)
         out = self.git(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}",
             bounds=Bounds(exit_codes=(0, 1, 128)),
@@ -191,7 +202,7 @@ class Mirror:
                 self.url.text,
                 *patterns,
             )
-            out = self.git(*command, bounds=Bounds(timeout_seconds=NETWORK_SECONDS))
+            out = self._git_remote(*command)
         found = {}
         for line in out.text.splitlines():
             sha, _, ref = line.partition("\t")
@@ -204,10 +215,8 @@ class Mirror:
             ref = self.git("symbolic-ref", "--quiet", "HEAD", bounds=Bounds(exit_codes=(0, 1))).text
             name = ref.removeprefix("refs/heads/")
             return BranchName(name) if name and self.resolve(RefName(ref)) else None
-        out = self.git(
-            "ls-remote", "--quiet", "--symref", "--end-of-options", self.url.text, "HEAD",
-            bounds=Bounds(timeout_seconds=NETWORK_SECONDS),
-        )  # fmt: skip
+        symref = ("ls-remote", "--quiet", "--symref", "--end-of-options", self.url.text, "HEAD")
+        out = self._git_remote(*symref)
         for line in out.text.splitlines():
             if line.startswith("ref: refs/heads/") and line.endswith("\tHEAD"):
                 return BranchName(line.removeprefix("ref: refs/heads/").removesuffix("\tHEAD"))
@@ -249,10 +258,9 @@ class Mirror:
 
     def _fetch_specs(self, specs: Sequence[str]) -> None:
         with self.writing() as mirror:
-            mirror.git(
+            mirror._git_remote(
                 "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
                 "--no-auto-maintenance", "--end-of-options", str(self.url), *specs,
-                bounds=Bounds(timeout_seconds=NETWORK_SECONDS),
             )  # fmt: skip
 
     def _local(self, refs: Sequence[RefName]) -> dict[str, Sha]:
@@ -299,10 +307,9 @@ class Mirror:
         leases = [f"--force-with-lease={update.ref}:{update.old or ''}" for update in updates]
         specs = [f"{update.new or ''}:{update.ref}" for update in updates]
         atomic = ["--atomic"] if len(updates) > 1 else ["--no-atomic"]
-        self.git(
+        self._git_remote(
             "push", "--porcelain", "--quiet", "--no-verify", "--no-signed", "--no-follow-tags",
             "--no-thin", *atomic, *leases, "--end-of-options", url.text, *specs,
-            bounds=Bounds(timeout_seconds=NETWORK_SECONDS),
         )  # fmt: skip
 
     def _update_refs(self, updates: Sequence[RefUpdate]) -> None:
@@ -321,6 +328,11 @@ class Mirror:
             if error.exit_code == 128 and self.url is None:
                 raise GitRaceError("a ref moved meanwhile", stderr=error.stderr) from error
             raise
+
+
+def is_lfs_pointer(content: bytes) -> bool:
+    """Whether a file's content only says where large-file storage has the real one."""
+    return len(content) < 1_024 and content.startswith(b"version https://git-lfs.github.com/spec/")
 
 
 def mirrored(ref: RefName) -> RefName:
@@ -344,6 +356,7 @@ def _create(path: Path, url: RemoteUrl | None) -> None:
         run_git(["init", "--quiet", "--bare", "--template=", str(fresh)], place)
         (fresh / "info").mkdir(exist_ok=True)
         (fresh / "info" / "attributes").write_text(NEUTRAL_ATTRIBUTES)
+        write_askpass(fresh / "askpass")
         config = fresh / "coordinator.gitconfig"
         config.touch()
         if url is not None and url.is_local:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coordinator.gitx import integration, run_ref
+from coordinator.gitx.credentials import Credential
 from coordinator.gitx.errors import GitRaceError, GitRefusedError
 from coordinator.gitx.mirror import Mirror
 from coordinator.gitx.names import RemoteUrl
@@ -78,6 +79,7 @@ def execute_git_operation(
     request: Mapping[str, Any],
     *,
     allow_local: bool | Sequence[Path] = False,
+    credential: Credential | None = None,
     identity: Identity = _COORDINATOR,
 ) -> dict[str, Any]:
     """Carry out a request given as plain data, in the mirror of its repository below `state_dir`.
@@ -91,4 +93,6 @@ def execute_git_operation(
     work = WorkRequest.from_json(request)
     repo = work.files.repo
     url = None if repo is None else RemoteUrl.parse(repo, allow_local=allow_local)
-    return perform(Mirror.open(state_dir, url), work, identity=identity).to_json()
+    return perform(
+        Mirror.open(state_dir, url, credential=credential), work, identity=identity
+    ).to_json()

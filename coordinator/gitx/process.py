@@ -26,6 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Final
 
+from coordinator.gitx.credentials import Credential, offered
 from coordinator.gitx.errors import GitError, GitRaceError, GitRefusedError, GitTransientError
 
 OLDEST_GIT: Final = (2, 38)
@@ -100,6 +101,8 @@ class GitPlace:
     """Whether the remote is a path on this host that the operator allowed."""
     lock: int | None = None
     """The held writer lock. Each git inherits it, so the lock lives as long as any of them."""
+    credential: Credential | None = None
+    askpass: Path = Path("/bin/false")
     variables: tuple[tuple[str, str], ...] = field(default=())
 
     def environment(self) -> dict[str, str]:
@@ -165,16 +168,18 @@ def run_git(
         GitError: any other exit code than `bounds.exit_codes`, or too much output.
     """
     argv = [git_binary(), *(part for setting in _CONFIG for part in ("-c", setting)), *arguments]
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=place.environment(),
-        cwd=place.work_tree or place.git_dir or "/",
-        start_new_session=True,
-        pass_fds=() if place.lock is None else (place.lock,),
-    )
+    with offered(place.credential, place.askpass) as (source, asking):
+        inherited = (-1 if place.lock is None else place.lock, source)
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=place.environment() | asking,
+            cwd=place.work_tree or place.git_dir or "/",
+            start_new_session=True,
+            pass_fds=[descriptor for descriptor in inherited if descriptor >= 0],
+        )
     try:
         _limit(process.pid)
         exchange = _Exchange(process, stdin, bounds)

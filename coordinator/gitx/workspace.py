@@ -122,17 +122,23 @@ def materialise(
     cache: Path,
     ref: RefName | None = None,
 ) -> Workspace:
+    """`materialise_from` the worker's mirror of `url` below `cache`, without credentials."""
+    return materialise_from(Mirror.open(cache, url), revision, directory, ref=ref)
+
+
+def materialise_from(
+    mirror: Mirror, revision: Sha, directory: Path, *, ref: RefName | None = None
+) -> Workspace:
     """The files of exactly `revision` in `directory`, which must be new or empty.
 
-    `cache` is the worker's folder of mirrors, by which the next step on the same repository fetches
-    only what is new; `ref` names a ref that holds the revision, such as that of the run.
+    The mirror is the worker's own; by it the next step on the same repository fetches only what is
+    new. `ref` names a ref that holds the revision, such as that of the run.
 
     Raises:
         GitRefusedError: the folder holds something.
         GitTransientError: the repository could not be reached.
         GitError: it does not have the revision.
     """
-    mirror = Mirror.open(cache, url)
     mirror.fetch_revision(revision, ref)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(directory.iterdir()):
