@@ -43,6 +43,8 @@ class Answer:
     result: object = None
     failure: Failure | None = None
     patch: Mapping[str, object] | None = None
+    files: Mapping[str, object] | None = None
+    """Of git work: the changed keys of the run's files."""
     usage: Mapping[str, object] | None = None
 
 

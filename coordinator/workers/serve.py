@@ -17,19 +17,25 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from coordinator.core.definition import ErrorClass
-from coordinator.definitions.persona import Persona
 from coordinator.ports import Reply, Request, RequestQueue, StoreUnavailableError
-from coordinator.workers.providers import Asked, Providers, answer
-from coordinator.workers.replies import Answer, failed, refused
+from coordinator.workers.replies import Answer, failed
 
 _T = TypeVar("_T")
-
-PersonaOf = Callable[[str, str], Awaitable[Persona | None]]
-"""From a definition's digest and a persona's name to the persona as that document has it."""
 
 _REMEMBERED_CANCELLATIONS: Final = 1_000
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _IMPATIENT_SECONDS: Final = 0.05
+
+
+class Answers(Protocol):
+    """Who does the work: `providers.Personas`, or a coordinator's own executor."""
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer; a failure is one too. Cancelled, it leaves nothing running.
+
+        Raises:
+            StoreUnavailableError: nothing was started; it is asked again.
+        """
 
 
 class Log(Protocol):
@@ -84,20 +90,18 @@ class _Job:
 
 
 class Worker:
-    """Serves the requests of one queue with the providers it is given."""
+    """Serves the requests of one queue."""
 
     def __init__(
         self,
         queue: RequestQueue,
-        providers: Providers,
-        persona_of: PersonaOf,
+        answers: Answers,
         settings: WorkerSettings,
         *,
         log: Log | None = None,
     ) -> None:
         self._queue = queue
-        self._providers = providers
-        self._persona_of = persona_of
+        self._answers = answers
         self._settings = settings
         self._log = log or Quiet()
         self._jobs: dict[asyncio.Task[None], _Job] = {}
@@ -211,16 +215,9 @@ class Worker:
                 f"may have died of it",
             )
         try:
-            persona = await self._patiently(
-                lambda: self._persona_of(request.digest, request.target)
-            )
-            if persona is None:
-                return refused(
-                    f"the run's definition {request.digest[:19]} has no persona {request.target!r}"
-                )
-            return await answer(self._providers, Asked(request=request, persona=persona))
+            return await self._patiently(lambda: self._answers.answer(request))
         except Exception as error:
-            self._log.warning("provider_failed", msg_id=request.msg_id, error=repr(error))
+            self._log.warning("answer_failed", msg_id=request.msg_id, error=repr(error))
             return failed(
                 ErrorClass.TRANSPORT, f"the worker failed: {type(error).__name__}: {error}"
             )
@@ -249,6 +246,7 @@ class Worker:
             result=given.result,
             failure=given.failure,
             patch=given.patch,
+            files=given.files,
             usage=given.usage,
             worker=self._settings.name,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,31 @@ class Provider(Protocol):
 
 
 Providers = Mapping[PersonaKind, Provider]
+
+
+PersonaOf = Callable[[str, str], Awaitable[Persona | None]]
+"""From a definition's digest and a persona's name to the persona as that document has it."""
+
+
+class Personas:
+    """Answers every request to a persona, by the provider for its kind."""
+
+    def __init__(self, providers: Providers, persona_of: PersonaOf) -> None:
+        self._providers = providers
+        self._persona_of = persona_of
+
+    async def answer(self, request: Request) -> Answer:
+        """The persona's answer, or why there is none.
+
+        Raises:
+            StoreUnavailableError: the run's definition could not be read; nothing was started.
+        """
+        persona = await self._persona_of(request.digest, request.target)
+        if persona is None:
+            return refused(
+                f"the run's definition {request.digest[:19]} has no persona {request.target!r}"
+            )
+        return await answer(self._providers, Asked(request=request, persona=persona))
 
 
 async def answer(providers: Providers, asked: Asked) -> Answer:
