@@ -44,7 +44,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "memory_store": STORE,
     "gitx": frozenset({"core", "faults"}),
     "gitops": frozenset({"core", "definitions", "gitx", "ports"}),
-    "workers": frozenset({"core", "definitions", "faults", "gitx", "ports"}),
+    "workers": frozenset({"core", "definitions", "faults", "gitx", "plugin", "ports"}),
     "steps": frozenset({"core", "gitx", "plugin"}),
     "facade": frozenset({"core", "definitions", "engine", "plugin", "ports"}),
     "telemetry": frozenset(),
