@@ -22,20 +22,16 @@ from coordinator.workers.replies import Answer, failed
 
 _T = TypeVar("_T")
 
+Answers = Callable[[Request], Awaitable[Answer]]
+"""Who does the work: `Personas.answer`, or that of a coordinator's own executor.
+
+A failure is an answer too. Cancelled, it leaves nothing running. When it raises
+`StoreUnavailableError` nothing was started, and it is asked again.
+"""
+
 _REMEMBERED_CANCELLATIONS: Final = 1_000
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _IMPATIENT_SECONDS: Final = 0.05
-
-
-class Answers(Protocol):
-    """Who does the work: `providers.Personas`, or a coordinator's own executor."""
-
-    async def answer(self, request: Request) -> Answer:
-        """The answer; a failure is one too. Cancelled, it leaves nothing running.
-
-        Raises:
-            StoreUnavailableError: nothing was started; it is asked again.
-        """
 
 
 class Log(Protocol):
@@ -215,7 +211,7 @@ class Worker:
                 f"may have died of it",
             )
         try:
-            return await self._patiently(lambda: self._answers.answer(request))
+            return await self._patiently(lambda: self._answers(request))
         except Exception as error:
             self._log.warning("answer_failed", msg_id=request.msg_id, error=repr(error))
             return failed(

@@ -51,7 +51,7 @@ async def serving(
     async def persona_of(digest: str, name: str) -> Persona | None:
         return persona(*command) if name == "tool" else None
 
-    made = Personas({PersonaKind.COMMAND: provider}, persona_of)
+    made = Personas({PersonaKind.COMMAND: provider}, persona_of).answer
     known = {"name": "w1", "poll_ms": 50, "lease_seconds": 0.3, "drain_seconds": 10, **settings}
     worker = Worker(queue, made, WorkerSettings(**known))
     task = asyncio.create_task(worker.serve())
@@ -279,7 +279,7 @@ async def test_a_persona_is_looked_up_again_after_an_outage(queue: Queue) -> Non
     gate = Gate()
     gate.open.set()
     settings = WorkerSettings(name="w1", poll_ms=50)
-    worker = Worker(queue, Personas({PersonaKind.COMMAND: gate}, persona_of), settings)
+    worker = Worker(queue, Personas({PersonaKind.COMMAND: gate}, persona_of).answer, settings)
     task = asyncio.create_task(worker.serve())
     await queue.put(request(1))
     await queue.until(lambda: len(queue.replies) == 1)
