@@ -1,0 +1,227 @@
+"""The one place where adapters meet the engine: what a daemon, a worker and a client are made of."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from coordinator.bus import Bus, start_bus
+from coordinator.config import Settings
+from coordinator.core.definition import Workflow
+from coordinator.core.ids import Digest
+from coordinator.definitions.compile import load_document
+from coordinator.definitions.digest import TamperedDefinitionError, UnreadableDefinitionError
+from coordinator.definitions.parameters import check_params
+from coordinator.definitions.persona import Persona
+from coordinator.engine.catalogue import Catalogue, DefinitionUnusableError
+from coordinator.engine.intake import Intake
+from coordinator.engine.loops import (
+    Decider,
+    Stop,
+    announce_forever,
+    fire_timers_forever,
+    forever,
+)
+from coordinator.engine.observe import Silent, Telemetry
+from coordinator.engine.settler import Log, Settler
+from coordinator.ports import DefinitionStore, Member
+from coordinator.redis_store import (
+    EXECUTORS,
+    RedisDefinitionStore,
+    RedisDesk,
+    RedisEventSource,
+    RedisRegistry,
+    RedisRequestQueue,
+    RedisRunStore,
+    RedisTimers,
+    Server,
+)
+from coordinator.workers.executor import StepExecutor
+from coordinator.workers.serve import Worker, WorkerSettings
+from steps.registry import executors, step_types
+
+EMBEDDED: Final = "embedded"
+"""As `redis.url`: the bus of the state directory, started for as long as somebody uses it."""
+ROLES: Final = ("decide", "execute", "timers", "sync")
+"""What a daemon does; each may run in processes of its own."""
+_EXECUTORS_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Everything that looks at or talks to one store."""
+
+    server: Server
+    store: RedisRunStore
+    desk: RedisDesk
+    registry: RedisRegistry
+    definitions: RedisDefinitionStore
+    timers: RedisTimers
+    bus: Bus | None
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Connection]:
+    """A connection to the configured server, closed at the end.
+
+    Raises:
+        StoreUnavailableError: it cannot be reached.
+        StoreUnsuitableError: it must not be used.
+        BusError: an embedded bus could not be started.
+    """
+    bus = None
+    url = settings.redis.connection_url()
+    if url == EMBEDDED:
+        bus = await asyncio.to_thread(start_bus, settings.state_dir)
+        url = bus.url
+    server = Server(
+        url,
+        name=instance_name(settings),
+        allow_insecure=settings.redis.allow_insecure,
+        require_aof=settings.redis.require_aof,
+    )
+    async with AsyncExitStack() as stack:
+        if bus is not None:
+            stack.callback(bus.stop)
+        await server.connect()
+        connection = Connection(
+            server=server,
+            store=RedisRunStore(server),
+            desk=RedisDesk(server),
+            registry=RedisRegistry(server),
+            definitions=RedisDefinitionStore(server),
+            timers=RedisTimers(server),
+            bus=bus,
+        )
+        for part in (
+            connection.store,
+            connection.desk,
+            connection.registry,
+            connection.definitions,
+            connection.timers,
+        ):
+            stack.push_async_callback(part.close)
+        yield connection
+
+
+def instance_name(settings: Settings) -> str:
+    """The configured name of this process, else one of host and process id."""
+    return settings.instance or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def load_workflow(digest: Digest, document: bytes) -> Workflow:
+    """A stored definition, checked against its digest and compiled with the step types here.
+
+    Raises:
+        DefinitionUnusableError: it was tampered with, or needs what this program does not have.
+    """
+    return _load(digest, document)[0]
+
+
+def _load(digest: Digest, document: bytes) -> tuple[Workflow, Mapping[str, Persona]]:
+    try:
+        return load_document(digest, document, step_types=step_types())
+    except (TamperedDefinitionError, UnreadableDefinitionError) as error:
+        raise DefinitionUnusableError(digest, str(error)) from error
+
+
+class PersonaShelf:
+    """Personas as the definitions of runs have them, each document read once."""
+
+    def __init__(self, definitions: DefinitionStore) -> None:
+        self._definitions = definitions
+        self._known: dict[str, Mapping[str, Persona]] = {}
+
+    async def __call__(self, digest: str, name: str) -> Persona | None:
+        """The persona in that document; None when the document or the persona is missing."""
+        if digest not in self._known:
+            document = await self._definitions.get(Digest(digest))
+            if document is None:
+                return None
+            self._known[digest] = _load(Digest(digest), document)[1]
+        return self._known[digest].get(name)
+
+
+# A daemon
+
+
+async def run_daemon(
+    settings: Settings,
+    *,
+    stop: Stop,
+    log: Log,
+    telemetry: Telemetry | None = None,
+    roles: Sequence[str] = ROLES,
+) -> None:
+    """Coordinate until stopped. What is under way when it stops is taken over by others.
+
+    Raises:
+        StoreUnavailableError: the server could not be reached at the start.
+        StoreUnsuitableError: it must not be used.
+    """
+    async with connect(settings) as connection, asyncio.TaskGroup() as group:
+        name = instance_name(settings)
+        member = Member(name=name, role="coordinator", host=socket.gethostname(), pid=os.getpid())
+        if "decide" in roles:
+            source = RedisEventSource(connection.server, consumer=name)
+            settler = _settler(connection, source, telemetry or Silent(), log)
+            decider = Decider(source, settler, lease_seconds=settings.lease.total_seconds())
+            group.create_task(_decide(decider, source, stop, log))
+        if "timers" in roles:
+            group.create_task(fire_timers_forever(connection.timers, stop, log=log))
+        if "execute" in roles:
+            group.create_task(_execute(connection, settings, stop, log))
+        group.create_task(announce_forever(connection.registry, member, stop, log=log))
+        log.info("coordinator_started", instance=name, roles=list(roles))
+
+
+def _settler(
+    connection: Connection, source: RedisEventSource, telemetry: Telemetry, log: Log
+) -> Settler:
+    catalogue = Catalogue(connection.definitions, load_workflow)
+    intake = Intake(catalogue, check_params, {})
+    return Settler(connection.store, source, catalogue, intake, telemetry=telemetry, log=log)
+
+
+async def _decide(decider: Decider, source: RedisEventSource, stop: Stop, log: Log) -> None:
+    try:
+        await forever(stop, decider.next, log=log, name="decide")
+    finally:
+        await source.close()
+
+
+async def _execute(connection: Connection, settings: Settings, stop: Stop, log: Log) -> None:
+    name = instance_name(settings)
+    queue = RedisRequestQueue(connection.server, targets=(), consumer=name, group=EXECUTORS)
+    executor = StepExecutor(
+        executors(step_types()),
+        state_dir=str(settings.state_dir / "mirrors"),
+        settings={"allow_local": [str(root) for root in settings.repo_roots]},
+    )
+    worker = Worker(
+        queue,
+        executor.answer,
+        WorkerSettings(
+            name=name,
+            concurrency=_EXECUTORS_AT_ONCE,
+            lease_seconds=settings.lease.total_seconds(),
+            drain_seconds=8.0,
+        ),
+        log=log,
+    )
+    await _serve(worker, stop)
+
+
+async def _serve(worker: Worker, stop: Stop) -> None:
+    serving = asyncio.create_task(worker.serve())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    worker.stop()
+    await serving
+    stopping.cancel()
