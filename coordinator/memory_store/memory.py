@@ -148,14 +148,20 @@ class Memory:
             )
             self.dead.append(letter)
 
-    async def wait_for(self, look: Callable[[], list[T]], *, wait_ms: int) -> list[T]:
-        """What `look` finds, waiting up to `wait_ms` for it to find something."""
+    async def wait_for(
+        self,
+        look: Callable[[], list[T]],
+        *,
+        wait_ms: int,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> list[T]:
+        """What `look` finds, waiting up to `wait_ms` for it to find something, or for `is_over`."""
         deadline = asyncio.get_running_loop().time() + wait_ms / 1_000
         while True:
             changed = self._changed
             found = look()
             left = deadline - asyncio.get_running_loop().time()
-            if found or left <= 0:
+            if found or left <= 0 or is_over():
                 return found
             try:
                 async with asyncio.timeout(left):

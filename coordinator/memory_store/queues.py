@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from coordinator import faults
@@ -18,6 +17,7 @@ class _Reader:
         self.memory = memory
         self._consumer = consumer
         self._has_read: set[str] = set()
+        self._is_closed = False
 
     async def read(
         self, queues: Callable[[], list[Queue]], *, wait_ms: int, count: int
@@ -32,7 +32,11 @@ class _Reader:
                 found += queue.take(self._consumer, count, self.memory.now_ms())
             return found
 
-        return await self.memory.wait_for(look, wait_ms=wait_ms)
+        return await self.memory.wait_for(look, wait_ms=wait_ms, is_over=lambda: self._is_closed)
+
+    def close(self) -> None:
+        self._is_closed = True
+        self.memory.changed()
 
     def claim(self, queues: Sequence[Queue], *, idle_ms: int, count: int) -> list[Taken]:
         now = self.memory.now_ms()
@@ -79,6 +83,7 @@ class MemoryEventSource:
 
     async def close(self) -> None:
         """As `EventSource.close`."""
+        self._reader.close()
 
     def _queues(self) -> list[Queue]:
         replies = sorted(self._followed | self._memory.personas)
@@ -153,7 +158,7 @@ class MemoryRequestQueue:
 
     async def close(self) -> None:
         """As `RequestQueue.close`."""
-        await asyncio.sleep(0)
+        self._reader.close()
 
     def _queues(self) -> list[Queue]:
         return [self._memory.queue(name) for name in self._names]

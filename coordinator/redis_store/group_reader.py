@@ -145,10 +145,10 @@ class GroupReader:
         """Stop reading. What a read under way brings stays ours, for others to claim."""
         self._is_closed = True
         with contextlib.suppress(StoreUnavailableError, StoreUnsuitableError):
-            if self._task is not None and not self._task.done():
-                # Otherwise the blocked read ends by itself.
+            while self._task is not None and not self._task.done():
+                # Again and again, for the read may be about to block. It ends by itself at last.
                 await self.link.call(("CLIENT", "UNBLOCK", self._client))
-                await asyncio.gather(self._task, return_exceptions=True)
+                await asyncio.wait([self._task], timeout=0.05)
             await self._tidy(self._consumer)
         await self._blocking.close()
         await self.link.close()

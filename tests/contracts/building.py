@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from coordinator.core.commands import Command, SendRequest, SetTimer, SettleRequest
 from coordinator.core.definition import Channel
@@ -26,7 +27,7 @@ THIRD = run_id_for("1700000000002-0")
 
 
 def head(**more: object) -> RunHead:
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "workflow": "ship",
         "version": "1.0.0",
         "digest": "sha256:" + "0" * 64,
@@ -39,12 +40,12 @@ def head(**more: object) -> RunHead:
         "seed": "s",
         "may_push": True,
     }
-    return RunHead(**{**values, **more})  # type: ignore[arg-type]
+    return RunHead(**{**values, **more})
 
 
 def record(**more: object) -> RunRecord:
-    values: dict[str, object] = {"status": RunStatus.RUNNING, "phase": Phase.MAIN, "at_ms": 1_000}
-    return RunRecord(**{**values, **more})  # type: ignore[arg-type]
+    values: dict[str, Any] = {"status": RunStatus.RUNNING, "phase": Phase.MAIN, "at_ms": 1_000}
+    return RunRecord(**{**values, **more})
 
 
 def running(attempt: int = 1) -> NodeState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from coordinator import memory_store as memory
 from coordinator import redis_store as redis
@@ -20,6 +20,12 @@ from coordinator.ports import (
     Timers,
 )
 
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+A = TypeVar("A", bound=_Closable)
 _numbers = itertools.count()
 
 
@@ -87,15 +93,15 @@ class RedisWorld:
         self.link = self.server.link()
         self._open: list[Callable[[], Any]] = [self.link.close]
 
-    def _kept(self, adapter: Any) -> Any:
+    def _kept(self, adapter: A) -> A:
         self._open.append(adapter.close)
         return adapter
 
     def store(self) -> redis.RedisRunStore:
-        return self._kept(redis.RedisRunStore(self.server))  # type: ignore[no-any-return]
+        return self._kept(redis.RedisRunStore(self.server))
 
     def source(self, consumer: str = "c1") -> redis.RedisEventSource:
-        return self._kept(redis.RedisEventSource(self.server, consumer=consumer))  # type: ignore[no-any-return]
+        return self._kept(redis.RedisEventSource(self.server, consumer=consumer))
 
     def queue(
         self, *targets: str, consumer: str = "w1", group: str = "workers"
@@ -103,19 +109,19 @@ class RedisWorld:
         queue = redis.RedisRequestQueue(
             self.server, targets=targets, consumer=consumer, group=group
         )
-        return self._kept(queue)  # type: ignore[no-any-return]
+        return self._kept(queue)
 
     def timers(self) -> redis.RedisTimers:
-        return self._kept(redis.RedisTimers(self.server))  # type: ignore[no-any-return]
+        return self._kept(redis.RedisTimers(self.server))
 
     def desk(self) -> redis.RedisDesk:
-        return self._kept(redis.RedisDesk(self.server))  # type: ignore[no-any-return]
+        return self._kept(redis.RedisDesk(self.server))
 
     def registry(self) -> redis.RedisRegistry:
-        return self._kept(redis.RedisRegistry(self.server))  # type: ignore[no-any-return]
+        return self._kept(redis.RedisRegistry(self.server))
 
     def definitions(self) -> redis.RedisDefinitionStore:
-        return self._kept(redis.RedisDefinitionStore(self.server))  # type: ignore[no-any-return]
+        return self._kept(redis.RedisDefinitionStore(self.server))
 
     async def add(self, stream: str, fields: Mapping[str, str | bytes]) -> str:
         flat = [item for pair in fields.items() for item in pair]
