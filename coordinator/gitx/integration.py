@@ -40,7 +40,9 @@ def push(work: Work) -> WorkResult:
     there = work.refs.get(RefName(branch.ref))
     if there == work.tip:
         return work.answer(work.tip, branch=branch, pushed=True, already_done=True)
-    if there is not None and not (work.is_own(there) or work.mirror.is_ancestor(there, work.tip)):
+    if there is None and not work.own:
+        return work.answer(work.tip, branch=branch, reason="nothing to push")
+    if there is not None and not work.mirror.is_ancestor(work.others_part(there), work.tip):
         raise GitRefusedError(f"branch {branch} holds commits of others; choose another name")
     work.mirror.publish([work.update(branch, work.tip)])
     return work.answer(work.tip, branch=branch, pushed=True)
@@ -74,7 +76,8 @@ def _integrate(work: Work, named: str, *, cleanup: bool) -> WorkResult:
     check_integration(changed, work.request.limits)
     updates = [work.update(target, merged)] if work.request.may_push else []
     if cleanup and work.request.may_push:
-        updates += _without_branch(work, target)
+        # A branch that others began stays, with what the run added to it.
+        updates += [update for update in _without_branch(work, target) if update.new is None]
     work.move(merged, *updates)
     pushed = work.request.may_push
     return work.answer(
@@ -165,11 +168,15 @@ def _merged(work: Work, strategy: str, target: BranchName, target_tip: Sha) -> S
 
 
 def _without_branch(work: Work, *kept: BranchName) -> list[RefUpdate]:
-    """The removal of the run's work branch from the remote, where this run put it there."""
+    """The removal of what the run put on its work branch: all of it, or down to others' commits."""
     there = work.refs.get(RefName(work.branch.ref))
-    if there is None or work.branch in {work.base_branch, *kept} or not work.is_own(there):
+    if there is None or work.branch in {work.base_branch, *kept}:
         return []
-    return [work.update(work.branch, None)]
+    others = work.others_part(there)
+    if others == there:
+        return []
+    in_base = work.mirror.is_ancestor(others, work.tip_of(work.base_branch))
+    return [work.update(work.branch, None if in_base else others)]
 
 
 def tag(work: Work) -> WorkResult:

@@ -63,14 +63,15 @@ def checkout_branch(work: Work) -> WorkResult:
 def _start_of(work: Work, branch: BranchName, base: BranchName) -> Sha | None:
     """Where the run must start to be on `branch`; None where it is already."""
     existing = work.refs.get(RefName(branch.ref))
-    if existing is not None and not work.is_own(existing):
-        if work.request.params.get("continue_existing"):
-            return None if work.mirror.is_ancestor(existing, work.tip) else existing
-        if not work.mirror.is_ancestor(existing, work.tip_of(base)):
-            raise GitRefusedError(
-                f"branch {branch} already holds commits of others; choose another name, "
-                "or set continue_existing"
-            )
+    if existing is not None:
+        others = work.others_part(existing)
+        if not work.mirror.is_ancestor(others, work.tip_of(base)):
+            if not work.request.params.get("continue_existing"):
+                raise GitRefusedError(
+                    f"branch {branch} already holds commits of others; choose another name, "
+                    "or set continue_existing"
+                )
+            return None if work.mirror.is_ancestor(others, work.tip) else existing
     return None if base == work.base_branch else work.tip_of(base)
 
 
@@ -162,7 +163,11 @@ def replay(work: Work, onto: Sha) -> Sha:
 
     Raises:
         GitConflictError: one of them does not fit; the message says which.
+        GitRefusedError: the run also stands on commits of others, which would be lost.
     """
+    others = work.others_part(work.tip)
+    if others != work.request.files.base_revision and not work.mirror.is_ancestor(others, onto):
+        raise GitRefusedError("the run's branch holds commits of others; use sync or merge instead")
     steps = _replayed_trees(work, onto)
     for number, (own, tree) in enumerate(steps, start=1):
         message = own.message

@@ -99,10 +99,10 @@ class Work:
         """All attempts whose work is in the run's revision."""
         return [marker for commit in reversed(self.own) for marker in commit.markers]
 
-    def is_own(self, branch_tip: Sha) -> bool:
-        """Whether the newest commit of a branch was made by this run."""
-        newest = history.read_commits(self.mirror, branch_tip, limit=1)
-        return bool(newest) and newest[0].run == self.request.run
+    def others_part(self, tip: Sha) -> Sha:
+        """What is left of a branch at `tip` without this run's own commits at its end."""
+        own = history.own_commits(self.mirror, tip, self.request.run)
+        return own[-1].parents[0] if own else tip
 
     def commit(
         self,

@@ -67,6 +67,30 @@ def test_checkout_branch_goes_on_with_a_branch_when_asked_to(project: Project, r
     assert project.tip("theirs") == run.files["revision"]
 
 
+def test_what_others_did_on_a_continued_branch_is_never_lost(project: Project, run: Run) -> None:
+    theirs = project.colleague_pushes({"x": "x"}, branch="theirs")
+    run.does("checkout-branch", params={"branch": "theirs", "continue_existing": True})
+    assert run.again()["revision"] == theirs
+    run.patches(new_file("y.txt"))
+    run.does("push")
+    project.colleague_pushes({"z": "z"})
+    for operation, params in (("rebase", {}), ("finalize", {"merge_strategy": "rebase"})):
+        with pytest.raises(GitRefusedError, match="commits of others"):
+            run.does(operation, params=params)
+    run.does("sync")
+    run.does("push")
+    assert set(project.files("refs/heads/theirs")) >= {"x", "y.txt", "z"}
+    run.does("release")
+    assert project.tip("theirs") == theirs
+    assert not project.has(RUN_REF)
+
+
+def test_push_without_changes_makes_no_branch(project: Project, run: Run) -> None:
+    run.does("checkout-branch", params={"branch": "feat/a"})
+    assert run.does("push")["pushed"] is False
+    assert not project.has("refs/heads/feat/a")
+
+
 def test_a_patch_becomes_a_commit_with_the_runs_trailers(project: Project, run: Run) -> None:
     result = run.patches(edit(APP, "one\n2\nthree\n"))
     assert result["changed"] == ["app.py"]
