@@ -1,4 +1,4 @@
-"""The one place where adapters meet the engine: what a daemon, a worker and a client are made of."""
+"""The one place where adapters meet the engine: what daemons, workers and clients are made of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from coordinator.bus import Bus, start_bus
@@ -18,7 +17,8 @@ from coordinator.core.ids import Digest
 from coordinator.definitions.compile import load_document
 from coordinator.definitions.digest import TamperedDefinitionError, UnreadableDefinitionError
 from coordinator.definitions.parameters import check_params
-from coordinator.definitions.persona import Persona
+from coordinator.definitions.persona import Persona, PersonaKind
+from coordinator.engine import WorkflowEngine
 from coordinator.engine.catalogue import Catalogue, DefinitionUnusableError
 from coordinator.engine.intake import Intake
 from coordinator.engine.loops import (
@@ -42,8 +42,12 @@ from coordinator.redis_store import (
     RedisTimers,
     Server,
 )
+from coordinator.workers.checkout import GitCheckout
 from coordinator.workers.executor import StepExecutor
+from coordinator.workers.providers import Personas
+from coordinator.workers.providers.command import CommandProvider, CommandSettings
 from coordinator.workers.serve import Worker, WorkerSettings
+from coordinator.workers.workspaces import Rooms
 from steps.registry import executors, step_types
 
 EMBEDDED: Final = "embedded"
@@ -220,8 +224,92 @@ async def _execute(connection: Connection, settings: Settings, stop: Stop, log: 
 
 async def _serve(worker: Worker, stop: Stop) -> None:
     serving = asyncio.create_task(worker.serve())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    told = asyncio.create_task(_tell(worker, stop))
+    try:
+        await serving
+    finally:
+        told.cancel()
+
+
+async def _tell(worker: Worker, stop: Stop) -> None:
+    await stop.wait()
     worker.stop()
-    await serving
-    stopping.cancel()
+    await stop.wait_twice()
+    worker.stop()
+
+
+# A worker
+
+
+async def run_worker(
+    settings: Settings,
+    personas: Sequence[str],
+    *,
+    stop: Stop,
+    log: Log,
+    concurrency: int | None = None,
+    allow: frozenset[str] | None = None,
+) -> None:
+    """Serve these personas until stopped; stopped twice, leave at once.
+
+    Raises:
+        StoreUnavailableError: the server could not be reached at the start.
+        StoreUnsuitableError: it must not be used.
+    """
+    name = f"{instance_name(settings)}-worker"
+    async with connect(settings) as connection, asyncio.TaskGroup() as group:
+        queue = RedisRequestQueue(connection.server, targets=personas, consumer=name)
+        worker = Worker(
+            queue,
+            _answers(settings, connection, allow).answer,
+            WorkerSettings(
+                name=name,
+                concurrency=concurrency or settings.worker.concurrency,
+                lease_seconds=settings.worker.lease.total_seconds(),
+                drain_seconds=settings.worker.drain.total_seconds(),
+            ),
+            log=log,
+        )
+        member = Member(
+            name=name,
+            role="worker",
+            personas=tuple(personas),
+            concurrency=concurrency or settings.worker.concurrency,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        )
+        group.create_task(announce_forever(connection.registry, member, stop, log=log))
+        log.info("worker_started", instance=name, personas=list(personas))
+        await _serve(worker, stop)
+        stop.now()
+
+
+def _answers(settings: Settings, connection: Connection, allow: frozenset[str] | None) -> Personas:
+    folder = settings.state_dir / "worker"
+    command = CommandProvider(
+        CommandSettings(allow=allow or frozenset(settings.worker.allow_commands)),
+        Rooms(folder / "rooms"),
+        GitCheckout(folder / "mirrors", allow_local=list(settings.repo_roots)),
+    )
+    return Personas({PersonaKind.COMMAND: command}, PersonaShelf(connection.definitions))
+
+
+# Libraries
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncIterator[WorkflowEngine]:
+    """A `WorkflowEngine` on the configured server."""
+    async with connect(settings) as connection:
+        yield WorkflowEngine(
+            connection.store, connection.desk, connection.definitions, load_definition_file
+        )
+
+
+def load_definition_file(path: str) -> tuple[Workflow, bytes]:
+    """The workflow in a file, with the personas beside or above it, and its canonical document.
+
+    Raises:
+        DefinitionError: with all faults.
+    """
+    raise NotImplementedError

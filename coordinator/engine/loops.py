@@ -26,25 +26,36 @@ _ANNOUNCE_SECONDS: Final = 10.0
 
 
 class Stop:
-    """Tells loops to end, and wakes those that sleep."""
+    """Tells loops to end, and wakes those that sleep; told twice, whoever drains stops draining."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._once = asyncio.Event()
+        self._twice = asyncio.Event()
 
     def now(self) -> None:
-        """End after the turn under way."""
-        self._event.set()
+        """End after the turn under way; called again, at once."""
+        if self._once.is_set():
+            self._twice.set()
+        self._once.set()
 
     @property
     def is_set(self) -> bool:
         """Whether loops are to end."""
-        return self._event.is_set()
+        return self._once.is_set()
+
+    async def wait(self) -> None:
+        """Return when loops are to end."""
+        await self._once.wait()
+
+    async def wait_twice(self) -> None:
+        """Return when they are to end at once."""
+        await self._twice.wait()
 
     async def within(self, seconds: float) -> bool:
         """Sleep for `seconds`, less when stopped; whether it was stopped."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._event.wait()
+                await self._once.wait()
         return self.is_set
 
 

@@ -1,4 +1,4 @@
-"""The coordinator's own work: git operations and plugin steps, done by their step type's `execute`."""
+"""Work the coordinator gives itself: git operations and plugin steps, by their `execute`."""
 
 from __future__ import annotations
 
