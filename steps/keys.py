@@ -15,4 +15,4 @@ Condition = Annotated[Any, Mark.CONDITION]
 class OwnKeys(BaseModel):
     """The keys of one step type; those that every step has are added by the compiler."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)

@@ -1,7 +1,7 @@
 """PURE. From YAML text to a checked, compiled definition, or all its faults.
 
-`read` turns text into plain data with positions; `parse` makes steps of it; `analyse` draws edges and
-checks them; `build` lowers steps to graphs; `compile` does all that for files and bundles.
+`read` turns text into plain data with positions; `parse` makes steps of it; `analyse` draws edges
+and checks them; `build` lowers steps to graphs; `compile` does all that for files and bundles.
 """
 
 from coordinator.definitions.compile import (
@@ -19,6 +19,7 @@ from coordinator.definitions.parameters import check_params
 from coordinator.definitions.persona import Persona, PersonaKind
 from coordinator.definitions.personas import Personas
 from coordinator.definitions.rules import RULES, Rule, Severity
+from coordinator.definitions.schema_json import persona_schema, workflow_schema
 from coordinator.definitions.workflow import Compiled, Match, workflow_id
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "is_scenario_path",
     "is_workflow_path",
     "load_document",
+    "persona_schema",
     "read_personas",
     "workflow_id",
+    "workflow_schema",
 ]

@@ -66,9 +66,8 @@ class Analysis:
             name = step.common["persona"]
             if isinstance(name, str):
                 self._check_persona(name, step.origin("persona"))
-        elif isinstance(step.common["persona"], str):
-            kind = step.type.name if step.type else "this type"
-            message = f'"persona" has no effect on a step of type {kind}'
+        elif step.type is not None and isinstance(step.common["persona"], str):
+            message = f'"persona" has no effect on a step of type {step.type.name}'
             self._report.key("WF039", step.origin("persona"), message)
         on_error = step.common["on_error"]
         fallback = on_error.get("fallback") if isinstance(on_error, Mapping) else None

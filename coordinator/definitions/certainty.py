@@ -113,7 +113,8 @@ class Certainty:
         reason = self._never_reason(step)
         if reason:
             self._never.add(step)
-            at = step.origin("condition" if "condition" in step.conditions else "id")
+            key = next((key for key in ("condition", "join") if key in step.named.values), "id")
+            at = step.origin(key)
             self.report.value("WF044", at, f'step "{step.id}" never runs: {reason}')
 
     def _never_reason(self, step: Step) -> str:

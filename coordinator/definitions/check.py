@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from coordinator.core.durations import DurationError, duration_ms
 from coordinator.core.lowering import Mark
 from coordinator.definitions.faults import listed
-from coordinator.definitions.models import Each, Inner
+from coordinator.definitions.models import Each, Inner, Shown
 from coordinator.definitions.report import Named, Reporter, canonical, kind_of
 
 
@@ -51,7 +51,7 @@ def _fields_of(model: Hashable) -> Mapping[str, Field]:
     return {
         info.alias or name: Field(
             name,
-            tuple(each for each in info.metadata if isinstance(each, Mark | Inner | Each)),
+            tuple(each for each in info.metadata if isinstance(each, Mark | Inner | Each | Shown)),
             info.is_required(),
         )
         for name, info in model.model_fields.items()
@@ -69,7 +69,7 @@ def refuse_unknown(
     """Report and drop keys that are not known; `elsewhere` says of some where they belong."""
     allowed = list(known)
     for key in [each for each in named.values if each not in allowed]:
-        hint = report.faults.did_you_mean(key, allowed) or elsewhere.get(key, "")
+        hint = elsewhere.get(key) or report.faults.did_you_mean(key, allowed)
         hint = hint or f"Known keys: {listed(sorted(allowed), 40)}."
         written = named.paths[key][-1]
         report.key("WF020", named.paths[key], f'{what} has no key "{written}"', hint)
@@ -205,7 +205,8 @@ def _report(
     if kind == "missing":
         rule = "WF034" if location[-1] == "max_iterations" else "WF021"
         at = named.path if len(location) == 1 else named.origin(*location[:-1])
-        report.value(rule, at, f"{what} needs {label}")
+        hint = 'Add version: "1.0.0".' if location == ("version",) else ""
+        report.value(rule, at, f"{what} needs {label}", hint)
         return
     at = named.origin(*location)
     if kind == "extra_forbidden":
@@ -218,15 +219,19 @@ def _report(
             "WF022", at, f"{label} is {_shown(problem['input'])}; it has to be {expected}", near
         )
     elif kind in _WANTED:
-        hint = _text_hint(location, problem["input"]) if kind == "string_type" else ""
+        hint = _hint(kind, location, problem["input"])
         rule = "WF028" if location == ("version",) else "WF022"
         got = kind_of(problem["input"])
         report.value(rule, at, f"{label} has to be {_WANTED[kind]}, not {got}", hint)
     else:
-        report.value("WF022", at, f"{label}: {problem['msg']}")
+        report.value("WF022", at, f"{label}: {problem['msg'].removeprefix('Value error, ')}")
 
 
-def _text_hint(location: tuple[str | int, ...], value: object) -> str:
+def _hint(kind: str, location: tuple[str | int, ...], value: object) -> str:
+    if kind == "list_type" and isinstance(value, str):
+        return f"Write [{value[:60]}]."
+    if kind != "string_type":
+        return ""
     if isinstance(value, bool | int | float):
         return f'Put it in quotes: "{str(value).lower() if isinstance(value, bool) else value}".'
     if isinstance(value, Mapping) and len(location) == 1:

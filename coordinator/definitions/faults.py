@@ -23,7 +23,7 @@ class Fault:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}"
-        hint = f" {self.hint}" if self.hint else ""
+        hint = f". {self.hint[0].upper()}{self.hint[1:]}" if self.hint else ""
         return f"{place}: {self.severity} {self.rule}: {self.message}{hint}"
 
 

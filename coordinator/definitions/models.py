@@ -6,6 +6,7 @@ another model follows. `check` reads files by these models, `schema_json` prints
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -28,10 +29,17 @@ class Each:
     model: type[BaseModel]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The key is checked elsewhere; this is its JSON Schema."""
+
+    schema: Mapping[str, Any]
+
+
 class Keys(BaseModel):
     """The base of all models here: nothing unknown is accepted, and nothing is converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 Texts = list[str]
@@ -73,6 +81,19 @@ class GitKeys(Keys):
     push: bool | None = None
 
 
+ON_ERROR_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"enum": ["abort", "continue", "log_and_continue", "retry", "escalate", "rollback"]},
+        {
+            "type": "object",
+            "properties": {"fallback": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/steps"}]}},
+            "required": ["fallback"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
 class StepKeys(Keys):
     """What every step may have; the keys of its type come on top."""
 
@@ -98,7 +119,7 @@ class StepKeys(Keys):
     timeout: Annotated[Any, Mark.DURATION_TEMPLATE] = None
     retries: Annotated[int, Field(ge=0, le=999)] | None = None
     retry: Annotated[Any, Inner(RetryKeys)] = None
-    on_error: Any = None
+    on_error: Annotated[Any, Shown(ON_ERROR_SCHEMA)] = None
     undo: Steps = None
     params: Annotated[Mapped | None, Mark.TEMPLATE] = None
     outputs: Mapped | None = None

@@ -40,8 +40,8 @@ class Positions:
     """Of texts whose characters stand in the file as they are: the column of the first one."""
 
     def value(self, path: Path) -> Place:
-        """Where the value at `path` is, or what is nearest around it."""
-        for length in range(len(path), -1, -1):
+        """Where the value at `path` is, or what is nearest around it; the whole file is at 1:1."""
+        for length in range(len(path), 0, -1):
             found = self.values.get(path[:length])
             if found:
                 return found
@@ -115,8 +115,10 @@ def _place(text: str, offset: int) -> Place:
 def _syntax_fault(text: str, error: yaml.YAMLError, faults: Faults) -> None:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     lines = text.split("\n")
-    line, column = (mark.line, mark.column) if mark else (0, 0)
     context = getattr(error, "context_mark", None)
+    if context and "end of stream" in str(getattr(error, "problem", "")):
+        mark = context
+    line, column = (mark.line, mark.column) if mark else (0, 0)
     for number in {line, line - 1, context.line if context else line}:
         found = _UNQUOTED.search(lines[number]) if 0 <= number < len(lines) else None
         if found:

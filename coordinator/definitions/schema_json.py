@@ -1,0 +1,185 @@
+"""JSON Schema (draft 2020-12) of workflow and persona files, from the models that check them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from coordinator.core.lowering import Mark, StepType
+from coordinator.definitions.check import fields_of, mark_of
+from coordinator.definitions.infer import PERSONA_REQUEST
+from coordinator.definitions.models import (
+    PERSONA_KINDS,
+    Each,
+    Inner,
+    PersonaKeys,
+    Shown,
+    StepKeys,
+    WorkflowKeys,
+)
+from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+_DURATION: Final[Schema] = {
+    "description": "seconds, or 90s, 15m, 1h30m, 2d, PT15M",
+    "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "minLength": 1}],
+}
+_MARKED: Final[Mapping[Mark, Schema]] = {
+    Mark.STEPS: {"$ref": "#/$defs/steps"},
+    Mark.CONDITION: {"$ref": "#/$defs/condition"},
+    Mark.CONDITION_AFTER: {"$ref": "#/$defs/condition"},
+    Mark.DURATION: {"$ref": "#/$defs/duration"},
+    Mark.DURATION_TEMPLATE: {"$ref": "#/$defs/duration"},
+}
+
+
+def workflow_schema(step_types: Mapping[str, StepType]) -> Schema:
+    """The schema of a workflow file, with the keys of every step type."""
+    defs: Schema = {
+        "duration": _DURATION,
+        "condition": {"type": ["string", "boolean"], "description": "a condition, without {{ }}"},
+        "steps": {
+            "anyOf": [
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"allOf": [{"$ref": "#/$defs/step"}, {"required": ["id"]}]},
+                },
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "additionalProperties": {"$ref": "#/$defs/step"},
+                },
+            ]
+        },
+        "step": _step(step_types),
+    }
+    for name, each in sorted(step_types.items()):
+        defs[f"step-{name}"] = _one_type(each, defs)
+    top = _object(WorkflowKeys, defs)
+    _add_spellings(top, WORKFLOW_SPELLINGS)
+    top["required"] = [key for key in top["required"] if key != "steps"]
+    top["anyOf"] = [{"required": ["steps"]}, {"required": ["subtasks"]}]
+    return {"$schema": DIALECT, "title": "Workflow", **top, "$defs": defs}
+
+
+def persona_schema() -> Schema:
+    """The schema of a persona file, with the keys of every kind."""
+    defs: Schema = {"duration": _DURATION}
+    choices = []
+    for kind, model in sorted(PERSONA_KINDS.items()):
+        common, own = _object(PersonaKeys, defs), _object(model, defs)
+        joined = _joined(common, own, f"a persona of kind {kind}")
+        joined["properties"]["kind"] = {"const": kind}
+        defs[f"persona-{kind}"] = joined
+        choices.append(
+            {
+                "if": {"properties": {"kind": {"const": kind}}},
+                "then": {"$ref": f"#/$defs/persona-{kind}"},
+            }
+        )
+    return {
+        "$schema": DIALECT,
+        "title": "Persona",
+        "type": "object",
+        "required": ["name", "kind"],
+        "properties": {"kind": {"enum": sorted(PERSONA_KINDS)}},
+        "allOf": choices,
+        "$defs": defs,
+    }
+
+
+def _step(step_types: Mapping[str, StepType]) -> Schema:
+    choices: list[Schema] = [
+        {
+            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "then": {"$ref": f"#/$defs/step-{name}"},
+        }
+        for name in sorted(step_types)
+    ]
+    untyped = {
+        "if": {"not": {"required": ["type"]}},
+        "then": {"$ref": f"#/$defs/step-{PERSONA_REQUEST}"},
+    }
+    return {
+        "type": "object",
+        "properties": {"type": {"enum": sorted(step_types)}},
+        "allOf": [*choices, untyped],
+    }
+
+
+def _one_type(step_type: StepType, defs: Schema) -> Schema:
+    common, own = _object(StepKeys, defs), _object(step_type.keys, defs)
+    joined = _joined(common, own, step_type.description)
+    joined["properties"]["type"] = {"const": step_type.name}
+    spelled = {other: key for other, key in STEP_SPELLINGS.items() if key in joined["properties"]}
+    required = set(joined["required"])
+    _add_spellings(joined, spelled)
+    # A key that may be spelled otherwise cannot be required under one spelling alone.
+    joined["required"] = sorted(required - set(spelled.values()) - {"id"})
+    return joined
+
+
+def _joined(common: Schema, own: Schema, description: str) -> Schema:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {**common["properties"], **own["properties"]},
+        "required": sorted({*common["required"], *own["required"]}),
+        "additionalProperties": False,
+    }
+
+
+def _add_spellings(schema: Schema, spellings: Mapping[str, str]) -> None:
+    for other, key in spellings.items():
+        about = schema["properties"][key]
+        schema["properties"][other] = {**about, "description": f"accepted spelling of {key}"}
+
+
+def _object(model: type[Any], defs: Schema) -> Schema:
+    """The schema of one model, with what its marks say in the place of their plain types."""
+    plain = model.model_json_schema(by_alias=True)
+    defs.update(plain.get("$defs", {}))
+    properties = {}
+    for key, about in fields_of(model).items():
+        given = _simplified(plain["properties"][key])
+        properties[key] = _marked(mark_of(about), given, defs)
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": plain.get("required", []),
+        "additionalProperties": False,
+    }
+
+
+def _marked(mark: object, plain: Schema, defs: Schema) -> Schema:
+    match mark:
+        case Inner(model=model):
+            return _object(model, defs)
+        case Each(model=model):
+            return {"type": "object", "additionalProperties": _object(model, defs)}
+        case Shown(schema=schema):
+            return dict(schema)
+        case Mark() if mark in _MARKED:
+            return dict(_MARKED[mark])
+        case _:
+            return plain
+
+
+def _simplified(schema: Schema) -> Schema:
+    """Without titles, and without the null that stands for a key that is not given."""
+    kept = {
+        key: value
+        for key, value in schema.items()
+        if key != "title" and not (key == "default" and value is None)
+    }
+    choices = [each for each in kept.get("anyOf", ()) if each != {"type": "null"}]
+    if len(choices) == 1:
+        del kept["anyOf"]
+        return {**choices[0], **kept}
+    if choices:
+        kept["anyOf"] = choices
+    return kept
