@@ -117,8 +117,11 @@ class Metrics:
         )
         self._lag = self._gauge("stream_lag_entries", "Entries that nobody has read", "stream")
         self._pending = self._gauge("stream_pending_entries", "Read, not settled", "stream")
-        self._revision = self._gauge(
-            "active_revision_info", "Serves new runs", "bundle", "revision"
+        self._active: Mapping[str, str] = {}
+        self._revision = Gauge(
+            *_named("active_revision_info", "1 for the definitions that serve new runs"),
+            ("bundle", "revision"),
+            registry=self.registry,
         )
         self._open = self._plain_gauge("runs_open", "Runs that have not ended")
         self._waiting = self._plain_gauge("human_waiting", "Questions that wait for a human")

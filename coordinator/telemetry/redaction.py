@@ -33,7 +33,7 @@ _SECRET_WORDS: Final = frozenset(
     }
 )
 _WORD_ENDS: Final = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
-_USERINFO: Final = re.compile(r"(?<=://)[^\s/@]*(?::\S*)?@|(?<=://)[^\s/]+@")
+_USERINFO: Final = re.compile(r"(?<=://)(?:[^\s/@]*:\S*|[^\s/]+)@")
 _IN_QUERY: Final = re.compile(r"((?:password|passwd|token|secret|api_?key)=)[^&\s]+", re.IGNORECASE)
 _BEARER: Final = re.compile(r"\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _ESCAPES: Final = re.compile(
