@@ -50,7 +50,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "telemetry": frozenset(),
     "bus": frozenset(),
     "wiring": BELOW,
-    "cli": BELOW | {"wiring"},
+    "demo": BELOW | {"wiring"},
+    "cli": BELOW | {"wiring", "demo"},
     "__main__": frozenset({"cli"}),
     "": frozenset(),
 }
@@ -80,6 +81,7 @@ PROCESS_STARTERS = (
     "coordinator.gitx",
     "coordinator.workers",
     "coordinator.bus",
+    "coordinator.demo",
     "coordinator.cli.demo",
     "coordinator.cli.dev",
     "coordinator.cli.local",
