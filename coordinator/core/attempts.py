@@ -12,7 +12,7 @@ from coordinator.core.events import Answered, Failure, Replied, ReplyStatus, Tim
 from coordinator.core.failures import fail
 from coordinator.core.forms import form_problems
 from coordinator.core.ids import attempt_token
-from coordinator.core.payload import persona_payload, work_payload
+from coordinator.core.payload import persona_payload, run_files, work_payload
 from coordinator.core.settle import (
     asked_target,
     end_attempt,
@@ -134,7 +134,7 @@ def _on_final_reply(turn: Turn, event: Replied, node: Node) -> None:
         fail(turn, event.node, Failure(error_class=ErrorClass.REFUSED, message=message))
         return
     if event.files:
-        merged = {**(turn.record.files or {}), **event.files}
+        merged = {**run_files(turn), **event.files}
         turn.record = turn.record._replace(files=merged)
     conclude(turn, event, node, primitive)
 

@@ -54,7 +54,7 @@ def work_payload(
         "title": _title(turn, served),
         "task": turn.head.task,
         "context": {"iteration": iteration_of(path), "steps": _shown_steps(turn, path, node)},
-        "files": _files(turn),
+        "files": run_files(turn),
         "limits": {"branches": limits.branches, "paths": limits.paths},
         "may_push": turn.head.may_push and limits.push is not False,
         "succeeded": turn.record.outcome == "succeeded" if path == RELEASE else None,
@@ -65,7 +65,8 @@ def work_payload(
     return payload
 
 
-def _files(turn: Turn) -> Mapping[str, object]:
+def run_files(turn: Turn) -> Mapping[str, object]:
+    """What is known of the run's git ref; before it is prepared, where it will be."""
     if turn.record.files is not None:
         return turn.record.files
     task = turn.head.task

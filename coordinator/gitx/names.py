@@ -19,7 +19,7 @@ from coordinator.gitx.errors import InvalidNameError
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _RUN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_NODE: Final = re.compile(r"[A-Za-z0-9_/#.\[\]-]{1,512}")
+_NODE: Final = re.compile(r"[A-Za-z0-9_/#@.\[\]-]{1,512}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _REF_BAD: Final = re.compile(r"[ ~^:?*\[\\]")
 _SCP: Final = re.compile(
@@ -85,7 +85,7 @@ class NodeName(_Checked):
 
     @classmethod
     def _why_not(cls, value: str) -> str | None:
-        return None if _NODE.fullmatch(value) else "use letters, digits and _ / # . [ ] - only"
+        return None if _NODE.fullmatch(value) else "use letters, digits and _ / # @ . [ ] - only"
 
 
 class _RefName(_Checked):

@@ -400,6 +400,7 @@ def test_a_run_that_uses_files_prepares_its_ref_first_and_releases_it_at_the_end
     sent = story.requests["edit"].payload["files"]
     assert isinstance(sent, dict)
     assert (sent["base"], sent["mode"]) == ("r0", "patch")
+    assert (sent["repo"], sent["ref"]) == ("/srv/repo.git", f"refs/coordinator/runs/{story.run.id}")
     patch = {"base": "r0", "diff": "diff"}
     assert story.passes("edit", patch=patch) == ["ask edit@land #1"]
     assert story.requests["edit@land"].payload["patch"] == patch
