@@ -57,6 +57,9 @@ def is_missing_group(error: object) -> bool:
 
 def translated(error: Exception, place: str) -> Exception:
     """The error as the ports know it."""
+    if isinstance(error.__cause__, ResponseError | AuthenticationError):
+        # redis-py wraps whatever the server says while a connection is set up.
+        error = error.__cause__
     what = str(error) or type(error).__name__
     code = code_of(error)
     text = what if not code or what.startswith(code) else f"{code} {what}"

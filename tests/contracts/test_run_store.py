@@ -14,10 +14,10 @@ from coordinator.core.commands import (
     WithdrawQuestion,
 )
 from coordinator.core.definition import Channel
-from coordinator.core.events import TimerKind
+from coordinator.core.events import ReplyStatus, TimerKind
 from coordinator.core.ids import run_id_for
 from coordinator.core.state import NodeState, NodeStatus, Phase, RunRecord, RunStatus
-from coordinator.ports import CommitStatus, Reply, ReplyStatus, StoreUnsuitableError
+from coordinator.ports import CommitStatus, Reply, StoreUnsuitableError
 from tests.contracts.building import (
     OTHER,
     RUN,
