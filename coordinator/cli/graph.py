@@ -1,0 +1,172 @@
+"""`coordinator graph`: the steps of a workflow and what leads from one to another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from coordinator.cli.commands import Leaf
+from coordinator.cli.folder import Folder
+from coordinator.cli.session import Session, out
+from coordinator.cli.text import json_text, one_line
+from coordinator.core.definition import Ask, Channel, Choose, Graph, Node
+from coordinator.definitions.workflow import Compiled
+
+_ARROWS: Final = {"dependency": "-->", "reference": "-.->"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """One step leads to another: a named dependency, a reference, or a container to its steps."""
+
+    start: str
+    end: str
+    kind: str
+
+
+@click.command(cls=Leaf)
+@click.argument("workflow")
+@click.option(
+    "--format",
+    "-o",
+    "form",
+    type=click.Choice(["mermaid", "dot", "json"]),
+    default="mermaid",
+    help="How to print.",
+)
+@click.pass_obj
+def graph(session: Session, workflow: str, form: str) -> None:
+    """Show the graph of WORKFLOW, a file or the name of one, before it runs.
+
+    Dotted edges are dependencies that nobody named: a step reads another one's result.
+
+    \b
+    Example:
+      coordinator graph project-loop --format dot | dot -Tsvg > loop.svg
+    """
+    compiled = Folder(session).workflow(workflow)
+    drawn = {"json": _json, "dot": _dot, "mermaid": _mermaid}[form](compiled)
+    out(drawn)
+
+
+def persona_of(node: Node) -> str | None:
+    """Who is asked; None for containers, for the coordinator's own work and for plain humans."""
+    asked = node.primitive
+    if not isinstance(asked, Ask) or asked.channel is Channel.WORK or node.type == "human":
+        return None
+    return asked.target
+
+
+def edges(compiled: Compiled) -> list[Edge]:
+    """Every edge, those from containers to their steps included."""
+    named = _named_dependencies(json.loads(compiled.document)["workflow"])
+    found = []
+    for each in compiled.workflow.nodes.values():
+        for other in each.dependencies:
+            kind = "dependency" if other in named.get(each.id, ()) else "reference"
+            found.append(Edge(start=other, end=each.id, kind=kind))
+        for kind, inner in _inside(each):
+            found += [Edge(start=each.id, end=child, kind=kind) for child in inner.nodes]
+    return found
+
+
+def _inside(node: Node) -> Iterator[tuple[str, Graph]]:
+    primitive = node.primitive
+    if isinstance(primitive, Choose):
+        for branch in primitive.branches:
+            yield "contains", branch.graph
+        if primitive.otherwise is not None:
+            yield "contains", primitive.otherwise
+    elif not isinstance(primitive, Ask):
+        yield "contains", primitive.graph
+    for kind, inner in (("fallback", node.on_error.graph), ("undo", node.undo)):
+        if inner is not None:
+            yield kind, inner
+
+
+def _named_dependencies(value: Any) -> dict[str, list[str]]:
+    """Of every step in a part of the canonical document: the dependencies that were written."""
+    found: dict[str, list[str]] = {}
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, Mapping):
+            if isinstance(each.get("id"), str):
+                found[each["id"]] = each.get("dependencies") or []
+            pending.extend(each.values())
+        elif isinstance(each, list):
+            pending.extend(each)
+    return found
+
+
+def _json(compiled: Compiled) -> str:
+    nodes = [
+        {"id": node.id, "type": node.type, "persona": persona_of(node), "path": node.path}
+        for node in compiled.workflow.nodes.values()
+    ]
+    drawn = [{"from": one.start, "to": one.end, "kind": one.kind} for one in edges(compiled)]
+    return json_text({"workflow": compiled.workflow.id, "nodes": nodes, "edges": drawn})
+
+
+def _label(node: Node) -> str:
+    about = persona_of(node) or node.type
+    text = f"{node.name or node.id}\n{about}" if about != node.id else node.name or node.id
+    return "\n".join(one_line(part, 60) for part in text.split("\n"))
+
+
+def _mermaid(compiled: Compiled) -> str:
+    workflow = compiled.workflow
+    lines = ["flowchart TD"]
+    for graph_ in (workflow.graph, workflow.on_failure, workflow.finally_):
+        if graph_ is not None:
+            lines += _mermaid_graph(graph_, 1)
+    for one in edges(compiled):
+        if one.kind in _ARROWS:
+            lines.append(f"  {_name(one.start)} {_ARROWS[one.kind]} {_name(one.end)}")
+        elif one.kind in ("fallback", "undo"):
+            lines.append(f"  {_name(one.start)} -. {one.kind} .-> {_name(one.end)}")
+    return "\n".join(lines)
+
+
+def _mermaid_graph(graph_: Graph, depth: int) -> Iterator[str]:
+    pad = "  " * depth
+    for node in graph_.nodes.values():
+        label = _label(node).replace('"', "'").replace("\n", "<br/>").replace("#", "＃")
+        inner = [part for kind, part in _inside(node) if kind == "contains"]
+        if inner:
+            yield f'{pad}subgraph {_name(node.id)}["{label}"]'
+            for part in inner:
+                yield from _mermaid_graph(part, depth + 1)
+            yield f"{pad}end"
+        else:
+            yield f'{pad}{_name(node.id)}["{label}"]'
+        for kind, part in _inside(node):
+            if kind != "contains":
+                yield from _mermaid_graph(part, depth)
+
+
+def _name(step_id: str) -> str:
+    # "end" and the like are words of Mermaid.
+    return f"s_{step_id.replace('-', '_')}"
+
+
+def _dot(compiled: Compiled) -> str:
+    lines = [f"digraph {_quoted(compiled.workflow.id)} {{", "  rankdir=TB; node [shape=box];"]
+    for node in compiled.workflow.nodes.values():
+        shape = "" if isinstance(node.primitive, Ask) else " style=rounded"
+        lines.append(f"  {_quoted(node.id)} [label={_quoted(_label(node))}{shape}];")
+    styles = {"dependency": "solid", "reference": "dotted"}
+    for one in edges(compiled):
+        style = styles.get(one.kind, "dashed")
+        end = f'[style={style} label="{"" if one.kind in styles else one.kind}"]'
+        lines.append(f"  {_quoted(one.start)} -> {_quoted(one.end)} {end};")
+    return "\n".join([*lines, "}"])
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

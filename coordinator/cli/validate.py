@@ -1,0 +1,147 @@
+"""`coordinator validate`: every fault of workflow and persona files, with its place and cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from coordinator.cli.commands import Leaf
+from coordinator.cli.errors import BadUsageError, ExitCode
+from coordinator.cli.folder import (
+    Folder,
+    Target,
+    check_persona,
+    is_persona_file,
+    read_document,
+    read_file,
+    targets,
+)
+from coordinator.cli.session import Session, out
+from coordinator.cli.text import clean, json_text
+from coordinator.definitions.faults import Fault, Faults
+from coordinator.definitions.layout import is_scenario_path
+from coordinator.definitions.rules import Severity
+
+_WIDEST = 100
+
+
+@click.command(cls=Leaf)
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option(
+    "--format",
+    "-o",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to print.",
+)
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.pass_obj
+def validate(session: Session, paths: tuple[Path, ...], form: str, strict: bool) -> int:
+    """Check workflow and persona files; exit 1 when one has errors.
+
+    Without PATH: the folders workflows/ and personas/ here. Persona names are looked up in the
+    folders personas/ beside and above each file, up to the git root.
+
+    \b
+    Example:
+      coordinator validate workflows/project-loop.yml
+      coordinator validate --strict --format json
+    """
+    folder = Folder(session)
+    found = [each for path in paths or (Path(),) for each in targets(path, folder.names)]
+    if not found:
+        raise BadUsageError("there is nothing to validate here: name a file or a folder")
+    faults = check(folder, found)
+    if form == "json":
+        out(json_text({"files": len(found), "faults": [fault_json(fault) for fault in faults]}))
+    else:
+        out(report(faults, len(found)))
+    is_bad = any(strict or fault.severity is Severity.ERROR for fault in faults)
+    return ExitCode.FAILED if is_bad else ExitCode.DONE
+
+
+def check(folder: Folder, found: Iterable[Target]) -> list[Fault]:
+    """The faults of the files and of the personas around them, by file and place."""
+    faults: set[Fault] = set()
+    ids: dict[tuple[Path, str], Path] = {}
+    for target in found:
+        if is_scenario_path(target.path.name):
+            read_document(str(target.path), read_file(target.path))
+        elif is_persona_file(target.path):
+            faults |= set(check_persona(target.path))
+        else:
+            compiled, more = folder.compile(target)
+            faults |= {*more, *_errors_around(folder, target)}
+            if compiled is not None and target.top is not None:
+                first = ids.setdefault((target.top, compiled.workflow.id), target.path)
+                faults |= set(_taken(target, first, compiled.workflow.id))
+    return sorted(faults)
+
+
+def _errors_around(folder: Folder, target: Target) -> list[Fault]:
+    around = folder.surroundings(target).faults
+    return [fault for fault in around if fault.severity is Severity.ERROR]
+
+
+def _taken(target: Target, first: Path, workflow: str) -> list[Fault]:
+    if first == target.path:
+        return []
+    notes = Faults(str(target.path))
+    notes.add("WF038", (1, 1), f'the workflow "{workflow}" is defined in {first} too')
+    return notes.found
+
+
+def fault_json(fault: Fault) -> dict[str, object]:
+    """A fault as scripts get it."""
+    return {
+        "rule": fault.rule,
+        "severity": fault.severity.value,
+        "file": fault.file,
+        "line": fault.line,
+        "column": fault.column,
+        "message": fault.message,
+        "hint": fault.hint,
+    }
+
+
+def report(faults: list[Fault], files: int) -> str:
+    """The faults for people, each with the line it is about, and a summary."""
+    parts = [_shown(fault) for fault in faults]
+    errors = sum(fault.severity is Severity.ERROR for fault in faults)
+    counted = f"{_count(files, 'file')}: {_count(errors, 'error')}"
+    parts.append(f"{counted}, {_count(len(faults) - errors, 'warning')}")
+    return "\n".join(parts)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _shown(fault: Fault) -> str:
+    head = (
+        f"{fault.file}:{fault.line}:{fault.column}: {fault.severity} {fault.rule}: {fault.message}"
+    )
+    hint = f"\n    {fault.hint}" if fault.hint else ""
+    return f"{head}{_excerpt(fault)}{hint}\n"
+
+
+def _excerpt(fault: Fault) -> str:
+    """The line of the file, with a caret below the column."""
+    try:
+        text = read_file(Path(fault.file)).decode("utf-8-sig", "replace")
+    except OSError:
+        return ""
+    lines = text.split("\n")
+    if not 0 < fault.line <= len(lines) or not lines[fault.line - 1].strip():
+        return ""
+    line = "".join(clean(one) or " " for one in lines[fault.line - 1].rstrip("\r"))
+    line, column = line.replace("\t", " "), fault.column
+    if column > _WIDEST - 20:
+        cut = column - _WIDEST // 2
+        line, column = "…" + line[cut:], column - cut + 1
+    shown = line[:_WIDEST].rstrip()
+    number = f"{fault.line:>5}"
+    return f"\n{number} | {shown}\n{' ' * len(number)} | {' ' * (column - 1)}^"
