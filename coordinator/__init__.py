@@ -22,6 +22,6 @@ and another one holds every part to the table of who may import whom.
     telemetry     logs and metrics
     bus           a private server for `dev`, `demo`, `run --local` and the tests
     wiring        the only place where adapters meet the engine
-    demo          the main job on a sample repository: a task goes in, a merged fix comes out
     cli           the command line, one file per noun
+    demo          the main job on a sample repository: a task goes in, a merged fix comes out
 """

@@ -32,7 +32,8 @@ SETTINGS: Final = (
         key="redis.url",
         default="redis://127.0.0.1:6379/0",
         parse=values.text,
-        help="the Redis (7.0 or newer) or Valkey server; `redis://`, `rediss://` or `unix://`",
+        help="the Redis (7.0 or newer) or Valkey server: `redis://`, `rediss://`, `unix://`, "
+        "or `embedded` for a private one in the state directory",
     ),
     Setting(
         key="redis.password_file",

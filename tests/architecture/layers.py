@@ -50,15 +50,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "telemetry": frozenset(),
     "bus": frozenset(),
     "wiring": BELOW,
-    "demo": BELOW | {"wiring"},
-    "cli": BELOW | {"wiring", "demo"},
+    "cli": BELOW | {"wiring"},
+    "demo": BELOW | {"wiring", "cli"},
     "__main__": frozenset({"cli"}),
     "": frozenset(),
 }
 """Part -> the parts it may import. The empty name is the package itself."""
 
 OWNERS: Mapping[str, tuple[str, ...]] = {
-    "click": ("coordinator.cli",),
+    "click": ("coordinator.cli", "coordinator.demo"),
     "fakeredis": ("coordinator.bus",),
     "git": ("coordinator.gitx",),
     "hiredis": ("coordinator.redis_store",),
@@ -68,7 +68,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("coordinator.definitions", "steps"),
     "pydantic_core": ("coordinator.definitions", "steps"),
     "redis": ("coordinator.redis_store",),
-    "rich": ("coordinator.cli",),
+    "rich": ("coordinator.cli", "coordinator.demo"),
     "simpleeval": ("coordinator.core",),
     "structlog": ("coordinator.telemetry",),
     "uvloop": ("coordinator.wiring", "coordinator.cli"),
