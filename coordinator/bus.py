@@ -65,13 +65,15 @@ def start_bus(state_dir: Path, *, prefer: str | None = None) -> Bus:
     """
     if prefer is not None and prefer not in KINDS:
         raise BusError(f"no bus is called {prefer!r}; one of {', '.join(KINDS)}")
-    binaries = {kind: _binary(kind) for kind in KINDS[:3] if prefer in (None, kind)}
+    folder = (state_dir / "bus").resolve()
+    # What one product wrote another may not be able to read: the one that has begun goes on.
+    order = sorted(KINDS[:3], key=lambda kind: kind != _last_kind(folder))
+    binaries = {kind: _binary(kind) for kind in order if prefer in (None, kind)}
     found = next(((kind, path) for kind, path in binaries.items() if path), None)
     if found is None and prefer in (None, "fakeredis"):
         return _start_in_process()
     if found is None:
         raise BusError(f"{prefer} is not installed; install it or choose another of {KINDS}")
-    folder = (state_dir / "bus").resolve()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(folder / "starting"):
         users = _open_users(folder)
@@ -106,8 +108,7 @@ def _run(folder: Path, kind: str, binary: str) -> str:
     path = _socket_path(folder)
     if _ask(path, "PING") is not None:
         _wait_until_ready(folder, path, None)
-        known: dict[str, str] = json.loads((folder / "bus.json").read_text())
-        return known["kind"]
+        return _last_kind(folder) or kind
     process = subprocess.Popen(
         [binary, *_arguments(folder, path)],
         stdin=subprocess.DEVNULL,
@@ -117,11 +118,20 @@ def _run(folder: Path, kind: str, binary: str) -> str:
         start_new_session=True,
         env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
     )
-    (folder / "bus.json").write_text(json.dumps({"kind": kind, "pid": process.pid}))
     _wait_until_ready(folder, path, process)
+    (folder / "bus.json").write_text(json.dumps({"kind": kind, "pid": process.pid}))
     # Whoever stops it may be another process; this thread takes its exit code if it is us.
     threading.Thread(target=process.wait, name="bus-reaper", daemon=True).start()
     return kind
+
+
+def _last_kind(folder: Path) -> str | None:
+    """Which kind of server used the folder last."""
+    try:
+        kind = json.loads((folder / "bus.json").read_text())["kind"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return kind if kind in KINDS else None
 
 
 def _arguments(folder: Path, path: str) -> list[str]:
@@ -150,8 +160,11 @@ def _wait_until_ready(folder: Path, path: str, process: subprocess.Popen[bytes] 
             break
         time.sleep(0.01)
     log = folder / "bus.log"
-    tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
-    raise BusError(f"the bus in {folder} does not start; {log} ends with: {' / '.join(tail)}")
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    raise BusError(
+        f"the bus in {folder} does not start; {log} ends with: {''.join(lines[-1:])[:300]!r}. "
+        "Cure that, or move the folder away to begin with an empty bus"
+    )
 
 
 def _socket_path(folder: Path) -> str:
