@@ -265,6 +265,8 @@ class DeadLetter:
     reason: str
     fields: Mapping[str, str]
     at_ms: int
+    entry_id: str = ""
+    """The id it had where it came from; a task's run id is derived from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +318,9 @@ class Desk(Protocol):
 
     async def runs(self, *, open_only: bool = False, limit: int = 50) -> list[RunSummary]:
         """Newest first."""
+
+    async def open_count(self) -> int:
+        """How many runs have not ended."""
 
     async def find(self, prefix: str) -> list[RunId]:
         """Ids of runs that begin with `prefix`, at most ten."""

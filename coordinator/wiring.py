@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -30,7 +32,7 @@ from coordinator.engine.loops import (
 )
 from coordinator.engine.observe import Silent, Telemetry
 from coordinator.engine.settler import Log, Settler
-from coordinator.ports import DefinitionStore, Member
+from coordinator.ports import DefinitionStore, Member, StoreUnavailableError
 from coordinator.redis_store import (
     EXECUTORS,
     RedisDefinitionStore,
@@ -42,6 +44,7 @@ from coordinator.redis_store import (
     RedisTimers,
     Server,
 )
+from coordinator.telemetry import Metrics, serve_metrics
 from coordinator.workers.checkout import GitCheckout
 from coordinator.workers.executor import StepExecutor
 from coordinator.workers.providers import Personas
@@ -55,6 +58,9 @@ EMBEDDED: Final = "embedded"
 ROLES: Final = ("decide", "execute", "timers", "sync")
 """What a daemon does; each may run in processes of its own."""
 _EXECUTORS_AT_ONCE: Final = 4
+_SAMPLE_SECONDS: Final = 5.0
+_UNHEALTHY_SECONDS: Final = 15.0
+"""A coordinator that has not reached its store for so long is not healthy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +166,7 @@ async def run_daemon(
     *,
     stop: Stop,
     log: Log,
-    telemetry: Telemetry | None = None,
+    metrics: Metrics | None = None,
     roles: Sequence[str] = ROLES,
 ) -> None:
     """Coordinate until stopped. What is under way when it stops is taken over by others.
@@ -174,15 +180,64 @@ async def run_daemon(
         member = Member(name=name, role="coordinator", host=socket.gethostname(), pid=os.getpid())
         if "decide" in roles:
             source = RedisEventSource(connection.server, consumer=name)
-            settler = _settler(connection, source, telemetry or Silent(), log)
+            settler = _settler(connection, source, metrics or Silent(), log)
             decider = Decider(source, settler, lease_seconds=settings.lease.total_seconds())
             group.create_task(_decide(decider, source, stop, log))
         if "timers" in roles:
             group.create_task(fire_timers_forever(connection.timers, stop, log=log))
         if "execute" in roles:
             group.create_task(_execute(connection, settings, stop, log))
+        if metrics is not None:
+            group.create_task(_sample_forever(connection, metrics, stop, log))
+            group.create_task(_publish(settings, metrics, connection, stop))
         group.create_task(announce_forever(connection.registry, member, stop, log=log))
         log.info("coordinator_started", instance=name, roles=list(roles))
+
+
+async def _sample_forever(connection: Connection, metrics: Metrics, stop: Stop, log: Log) -> None:
+    """Look now and then at what cannot be counted as it happens."""
+
+    async def turn() -> None:
+        for depth in await connection.desk.depths():
+            metrics.queue_depth(depth.name, lag=depth.lag, pending=depth.pending)
+        metrics.open_runs(await connection.desk.open_count())
+        metrics.waiting_on_humans(len(await connection.desk.questions()))
+        active = await connection.definitions.active()
+        metrics.active_revisions({bundle.bundle: bundle.revision for bundle in active})
+        await stop.within(_SAMPLE_SECONDS)
+
+    await forever(stop, turn, log=log, name="sample")
+
+
+async def _publish(
+    settings: Settings, metrics: Metrics, connection: Connection, stop: Stop
+) -> None:
+    """Serve `/metrics` and `/healthz` until stopped."""
+    seen = {"at": time.monotonic()}
+
+    def health() -> Mapping[str, object]:
+        age = time.monotonic() - seen["at"]
+        return {
+            "healthy": age < _UNHEALTHY_SECONDS,
+            "instance": instance_name(settings),
+            "age": age,
+        }
+
+    endpoint = serve_metrics(
+        metrics,
+        settings.metrics.port,
+        host=settings.metrics.host,
+        allow_remote=settings.metrics.allow_remote,
+        health=health,
+    )
+    try:
+        while not await stop.within(2.0):
+            with contextlib.suppress(StoreUnavailableError):
+                await connection.desk.now_ms()
+                seen["at"] = time.monotonic()
+    finally:
+        if endpoint is not None:
+            endpoint.close()
 
 
 def _settler(

@@ -295,7 +295,7 @@ def _decide_escalation(turn: Turn, event: Answered) -> None:
     path, state = event.node, turn.node(event.node)
     said = f"{event.answer} by {event.by or 'somebody'}"
     said += f": {event.comment}" if event.comment else ""
-    if event.answer not in ("retry", "skip", "continue", "abort"):
+    if event.answer not in ("retry", "skip", "continue", "abort", "reject"):
         turn.refused = f"{event.answer!r} is no answer here: retry, skip, continue or abort"
         return
     end_attempt(turn, path, stop=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from coordinator.core.definition import Workflow
-from coordinator.core.ids import Digest, RunId
+from coordinator.core.ids import Digest, RunId, run_id_for
 from coordinator.core.state import RunState
 from coordinator.ports import DefinitionStore, Desk, RunStore
 
@@ -142,7 +142,7 @@ class WorkflowEngine:
 
     async def _check_refused(self, run: RunId) -> None:
         for letter in await self._desk.dead_letters(limit=200):
-            if letter.fields.get("run") == run:
+            if letter.stream == "tasks" and run_id_for(letter.entry_id) == run:
                 raise RunNotAcceptedError(run, letter.reason)
 
 

@@ -65,6 +65,10 @@ class MemoryDesk:
         newest = sorted(ids, reverse=True)[:limit]
         return [_summary(run, self._memory.runs[run]) for run in newest]
 
+    async def open_count(self) -> int:
+        """As `Desk.open_count`."""
+        return len(self._memory.open)
+
     async def find(self, prefix: str) -> list[RunId]:
         """As `Desk.find`."""
         if not prefix.isalnum():

@@ -144,7 +144,12 @@ class Memory:
         fields = self.queue(queue).settle(entry_id)
         if fields is not None:
             letter = DeadLetter(
-                id=self.next_id(), stream=queue, reason=reason, fields=fields, at_ms=self.now_ms()
+                id=self.next_id(),
+                stream=queue,
+                reason=reason,
+                fields=fields,
+                at_ms=self.now_ms(),
+                entry_id=entry_id,
             )
             self.dead.append(letter)
 

@@ -83,6 +83,10 @@ class RedisDesk:
             if reply[1] is not None
         ]
 
+    async def open_count(self) -> int:
+        """As `Desk.open_count`."""
+        return int(await self.link.one("ZCARD", self._keys.named("open"), is_repeatable=True))
+
     async def find(self, prefix: str) -> list[RunId]:
         """As `Desk.find`."""
         if not prefix.isalnum() or not prefix.isascii():
@@ -134,6 +138,7 @@ class RedisDesk:
                 stream=entry.fields.get("stream", ""),
                 reason=entry.fields.get("reason", ""),
                 at_ms=int(entry.fields.get("at", "0")),
+                entry_id=entry.fields.get("entry", ""),
                 fields={k[2:]: v for k, v in entry.fields.items() if k.startswith("f:")},
             )
             for entry in listed(self._named["dead"], reply)

@@ -28,7 +28,7 @@ so that one script may touch them together on a cluster too. None expires by its
 Fields of a run: `rev` (the revision), `head`, `record`, `n:<path>` (node), `s:<path>` (scope),
 `r:<path>` (result), `v:<name>` (workflow state), each JSON, and `q:<path>` (the entry of the
 request in flight, used by the commit script alone).
-A dead letter has `reason`, `stream`, `at` and each original field as `f:<name>`.
+A dead letter has `reason`, `stream`, `entry`, `at` and each original field as `f:<name>`.
 """
 
 from __future__ import annotations

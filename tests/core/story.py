@@ -136,8 +136,7 @@ class Story:
         self.events.append(event)
         for command in decision.commands:
             self._carry_out(command)
-        words = [word for command in decision.commands if (word := _in_words(command))]
-        return words
+        return [word for command in decision.commands if (word := _in_words(command))]
 
     def _carry_out(self, command: Command) -> None:
         match command:

@@ -11,7 +11,7 @@ if #found == 0 then
 end
 local time, original = redis.call('TIME'), found[1][2]
 local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local letter = {'reason', ARGV[3], 'stream', ARGV[4], 'at', at}
+local letter = {'reason', ARGV[3], 'stream', ARGV[4], 'at', at, 'entry', ARGV[2]}
 local most = math.min(#original, 2000)
 for i = 1, most, 2 do
   letter[#letter + 1] = 'f:' .. original[i]
