@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from coordinator.core.definition import ErrorClass
 
@@ -72,7 +72,7 @@ class WorkflowStep(ABC):
     type: ClassVar[str]
     """The name that `type:` uses."""
     description: ClassVar[str] = ""
-    parameters: ClassVar[type]
+    parameters: ClassVar[Any]
     """A pydantic model of the keys that are this type's own."""
 
     @abstractmethod

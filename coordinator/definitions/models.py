@@ -50,6 +50,8 @@ Duration = Annotated[Any, Mark.DURATION]
 
 
 class RetryKeys(Keys):
+    """How often and how patiently a failed step is tried again."""
+
     max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = None
     backoff: Literal["constant", "linear", "exponential"] | None = None
     delay: Duration = None
@@ -76,6 +78,8 @@ class RetryKeys(Keys):
 
 
 class GitKeys(Keys):
+    """What may be changed in the run's repository."""
+
     branches: Texts | None = Field(None, description="globs of branches that may be changed")
     paths: Texts | None = Field(None, description="globs of files that may be changed")
     push: bool | None = None
@@ -129,11 +133,15 @@ class StepKeys(Keys):
 
 
 class DefaultsKeys(Keys):
+    """What steps have that do not say otherwise."""
+
     timeout: Duration = None
     retry: Annotated[Any, Inner(RetryKeys)] = None
 
 
 class MatchKeys(Keys):
+    """Which tasks the workflow is for."""
+
     types: Texts | None = None
     labels: Texts | None = None
     scopes: Texts | None = None
@@ -141,12 +149,16 @@ class MatchKeys(Keys):
 
 
 class ConcurrencyKeys(Keys):
+    """How many runs of one key may go at a time."""
+
     key: Annotated[str, Mark.TEMPLATE]
     limit: Annotated[int, Field(ge=1)] = 1
     on_conflict: Literal["queue", "cancel_running", "reject"] = "queue"
 
 
 class ParameterKeys(Keys):
+    """A typed input of the workflow."""
+
     type: Literal[
         "string", "integer", "number", "boolean", "list", "object", "array", "int", "float", "bool"
     ] = "string"
@@ -184,11 +196,15 @@ class WorkflowKeys(Keys):
 
 
 class RateKeys(Keys):
+    """How many requests in how much time."""
+
     requests: Annotated[int, Field(ge=1)]
     per: Duration
 
 
 class BudgetKeys(Keys):
+    """How much may be spent."""
+
     usd: Annotated[float, Field(gt=0, strict=False)] | None = None
     tokens: Annotated[int, Field(gt=0)] | None = None
     per: Any = "run"
@@ -216,6 +232,8 @@ class PersonaKeys(Keys):
 
 
 class CommandKeys(Keys):
+    """A program, and what its exit codes mean."""
+
     command: Annotated[Texts, Field(min_length=1)]
     exit_codes: Any = Field(
         None, json_schema_extra={"type": "object"}, description="exit code -> pass, fail or unknown"
@@ -223,6 +241,8 @@ class CommandKeys(Keys):
 
 
 class LlmKeys(Keys):
+    """A language model, and how it is asked."""
+
     model: str
     base_url: str | None = None
     temperature: Annotated[float, Field(ge=0, le=2, strict=False)] | None = None
@@ -235,17 +255,23 @@ class LlmKeys(Keys):
 
 
 class HttpKeys(Keys):
+    """A service that is asked by HTTP."""
+
     url: str
     secret: str | None = None
     mode: Literal["sync", "callback"] = "sync"
 
 
 class HumanKeys(Keys):
+    """Who answers, and with what form."""
+
     form: Mapped | None = None
     assignees: Texts | None = None
 
 
 class LegacyKeys(Keys):
+    """A worker of the older system."""
+
     wire: Any = None
 
 

@@ -150,10 +150,23 @@ finally: [{id: cleanup, persona: worker}]
 
 def test_containers_lower_to_their_primitives() -> None:
     found = workflow("""
-  - {id: c, type: conditional, condition: task.a, then_steps: [{id: t, persona: worker}], else_steps: [{id: e, persona: worker}]}
-  - {id: p, type: parallel, wait_for: any, on_rest: keep, on_branch_error: ignore, steps: {m: {persona: worker}, n: {persona: worker}}}
-  - {id: r, type: repeat, until: "t.verdict == 'x'", max_iterations: 4, steps: [{id: s, persona: worker}]}
-""")  # noqa: E501
+  - id: c
+    type: conditional
+    condition: task.a
+    then_steps: [{id: t, persona: worker}]
+    else_steps: [{id: e, persona: worker}]
+  - id: p
+    type: parallel
+    wait_for: any
+    on_rest: keep
+    on_branch_error: ignore
+    steps: {m: {persona: worker}, n: {persona: worker}}
+  - id: r
+    type: repeat
+    until: "t.verdict == 'x'"
+    max_iterations: 4
+    steps: [{id: s, persona: worker}]
+""")
 
     choose, scope, loop = (found.nodes[each].primitive for each in ("c", "p", "r"))
     assert isinstance(choose, Choose)
