@@ -388,3 +388,9 @@ class DefinitionStore(Protocol):
 
     async def activate(self, bundle: ActiveBundle, *, replaces: str | None) -> bool:
         """Make `bundle` the active one if the active revision is still `replaces`; else False."""
+
+    async def put_status(self, bundle: str, status: Mapping[str, object]) -> None:
+        """Keep what the last look at the bundle's source found, in place of the one before."""
+
+    async def get_status(self, bundle: str) -> Mapping[str, object] | None:
+        """What was kept last; None if nobody has looked yet."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from coordinator.core import codec
 from coordinator.core.ids import Digest, RunId, run_id_for
-from coordinator.core.jsontext import dump_text
+from coordinator.core.jsontext import dump_text, parse
 from coordinator.memory_store.memory import Memory
 from coordinator.messages import refuse_large, task_from_fields
 from coordinator.ports import (
@@ -170,6 +170,14 @@ class MemoryDefinitionStore:
             return False
         self._memory.active[bundle.bundle] = bundle
         return True
+
+    async def put_status(self, bundle: str, status: Mapping[str, object]) -> None:
+        """As `DefinitionStore.put_status`."""
+        self._memory.statuses[bundle] = parse(dump_text(status))
+
+    async def get_status(self, bundle: str) -> Mapping[str, object] | None:
+        """As `DefinitionStore.get_status`."""
+        return self._memory.statuses.get(bundle)
 
 
 def _order(entry_id: str) -> tuple[int, int]:

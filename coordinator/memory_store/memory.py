@@ -114,6 +114,8 @@ class Memory:
     members: dict[str, Member] = field(default_factory=dict)
     definitions: dict[Digest, bytes] = field(default_factory=dict)
     active: dict[str, ActiveBundle] = field(default_factory=dict)
+    statuses: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    """Bundle -> what the last look at its source found."""
     _last: tuple[int, int] = (0, 0)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -17,6 +17,7 @@ class RedisDefinitionStore:
     def __init__(self, server: Server) -> None:
         self._keys = server.keys
         self._active = server.keys.named("active")
+        self._sync = server.keys.named("sync")
         self.link = server.link()
 
     async def put(self, documents: Mapping[Digest, bytes]) -> None:
@@ -59,6 +60,16 @@ class RedisDefinitionStore:
         )
         command = scripting.SWAP.on([self._active], bundle.bundle, seen or b"", text)
         return bool(await scripting.run_one(self.link, command))
+
+    async def put_status(self, bundle: str, status: Mapping[str, object]) -> None:
+        """As `DefinitionStore.put_status`."""
+        await self.link.one("HSET", self._sync, bundle, dump(status), is_repeatable=True)
+
+    async def get_status(self, bundle: str) -> Mapping[str, object] | None:
+        """As `DefinitionStore.get_status`."""
+        text: bytes | None = await self.link.one("HGET", self._sync, bundle, is_repeatable=True)
+        status: Mapping[str, object] | None = parse(text) if text else None
+        return status
 
     async def close(self) -> None:
         """Disconnect."""

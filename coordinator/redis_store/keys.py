@@ -22,6 +22,7 @@ so that one script may touch them together on a cluster too. None expires by its
 | `idem:<key>`        | string | the task entry, or the run, that used the key | submit, commit |
 | `def:<digest>`      | string | a compiled definition, checked on load        | put        |
 | `active`            | hash   | bundle -> which definitions serve new runs    | activate   |
+| `sync`              | hash   | bundle -> what the last look at its source found | put_status |
 | `members`           | hash   | name -> `<seen ms> <JSON>` of a process       | announce   |
 | `dead`              | stream | what could never apply (below)                | refuse     |
 
