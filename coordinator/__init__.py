@@ -21,6 +21,7 @@ and another one holds every part to the table of who may import whom.
     facade        `WorkflowCoordinator`: task routing and the older API on top of the engine
     telemetry     logs and metrics
     bus           a private server for `dev`, `demo`, `run --local` and the tests
+    shipped       the workflows and personas that come with the program
     wiring        the only place where adapters meet the engine
     cli           the command line, one file per noun
     demo          the main job on a sample repository: a task goes in, a merged fix comes out
