@@ -63,7 +63,9 @@ class Certainty:
                 self.look_at(inner, base)
 
     def _with_inner(self, step: Step) -> int:
-        return (1 << step.bit) | self._inside.get(step, 0)
+        """The step, and what its success says about the steps in it."""
+        own = 1 << step.bit
+        return own if step.succeeds_otherwise else own | self._inside.get(step, 0)
 
     def _look_inside(self, step: Step) -> None:
         """Set what a container's success means, from the innermost steps outwards."""

@@ -8,12 +8,16 @@ from typing import Final
 from coordinator.definitions.report import Named, Reporter
 
 PERSONA_REQUEST: Final = "persona-request"
+_TOLD_BY: Final = ("type", "persona", "tool", "action", "run", "params")
 RUN: Final = "run"
 """The persona of steps that are a command of their own; it needs no file."""
 
 
 def infer_type(named: Named, step_id: str, report: Reporter) -> None:
     """Give a step its type and persona where other keys or its id tell them."""
+    for key in _TOLD_BY:
+        if named.values.get(key) is None:
+            named.drop(key)
     _refuse_two_askers(named, report)
     if "tool" in named.values:
         _from_tool(named, report)

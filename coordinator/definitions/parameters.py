@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from coordinator.core.definition import Parameter, Workflow
 from coordinator.definitions.check import Checked
 from coordinator.definitions.faults import nearest
+from coordinator.definitions.parse import ROOTS
 from coordinator.definitions.report import Named, Reporter, kind_of
 
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _CANONICAL: Final = {"array": "list", "int": "integer", "float": "number", "bool": "boolean"}
 _TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -28,8 +31,7 @@ def read_parameters(checked: Checked, named: Named, report: Reporter) -> tuple[P
             about.plain["type"] = kind
         default, choices = about["default"], about["enum"]
         at = named.origin("params", name)
-        if not name.isidentifier() or name.startswith("_"):
-            report.key("WF024", at, f'"{name}"'[:80] + " is not a name that expressions can read")
+        _check_name(name, at, report)
         for index, choice in enumerate(choices or ()):
             if not _fits(choice, kind):
                 _refuse(report, (*at, "enum", index), name, kind, choice)
@@ -48,6 +50,15 @@ def read_parameters(checked: Checked, named: Named, report: Reporter) -> tuple[P
             )
         )
     return tuple(found)
+
+
+def _check_name(name: str, at: tuple[str | int, ...], report: Reporter) -> None:
+    if not _NAME.fullmatch(name):
+        hint = "Names begin with a letter, then letters, digits, _ or -; at most 63."
+        report.key("WF024", at, f'"{name}"'[:80] + " is not a name for a parameter", hint)
+    elif name in ROOTS:
+        hint = f"Read this parameter as params.{name}, or rename it."
+        report.key("WF027", at, f'"{name}" alone means something else in expressions', hint)
 
 
 def _refuse(

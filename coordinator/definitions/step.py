@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -82,6 +83,11 @@ class Step:
     def tolerates_failure(self) -> bool:
         """Whether it counts as succeeded even when it failed."""
         return bool(self.common["on_error"] == "continue")
+
+    @property
+    def succeeds_otherwise(self) -> bool:
+        """Whether it may count as succeeded although its own steps did not succeed."""
+        return self.tolerates_failure or isinstance(self.common["on_error"], Mapping)
 
     def origin(self, *location: str | int) -> Path:
         """Where one of its keys came from."""

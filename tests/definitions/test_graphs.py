@@ -408,6 +408,8 @@ _CONTAINER = """
         ("{type: repeat, max_iterations: 2}", "in", []),
         ("{type: repeat, max_iterations: 2}", "maybe", ["WF058"]),
         ("{type: parallel, on_error: continue}", "box", ["WF058"]),
+        ("{type: parallel, on_error: continue}", "in", ["WF058"]),
+        ("{type: parallel, on_error: escalate}", "in", []),
     ],
 )
 def test_what_a_containers_success_means_for_the_steps_in_it(
