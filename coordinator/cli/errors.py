@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from enum import IntEnum
 from typing import Final
@@ -109,8 +108,3 @@ def _short(error: BaseException) -> tuple[str, ExitCode]:
         f"error: {what}: this is a bug of ours; the same command with --debug shows where",
         ExitCode.FAILED,
     )
-
-
-def is_interactive() -> bool:
-    """Whether a person can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()

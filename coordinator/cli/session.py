@@ -39,11 +39,14 @@ class Session:
         file = Path(named) if named else find_file(Path.cwd())
         return load_settings(self.flags, os.environ, file)
 
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether there is a person who can be asked."""
+        return self.may_ask and sys.stdin.isatty() and sys.stderr.isatty()
+
     def agrees(self, question: str) -> bool:
         """Whether the person says yes: by `--yes`, or when asked where that is possible."""
-        from coordinator.cli.errors import is_interactive
-
-        if self.says_yes or not (self.may_ask and is_interactive()):
+        if self.says_yes or not self.may_be_asked:
             return self.says_yes
         say(f"{question} [y/N] ", end="")
         return sys.stdin.readline().strip().lower() in ("y", "yes")

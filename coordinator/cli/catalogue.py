@@ -1,0 +1,97 @@
+"""What can be run and who can be asked: as the server has it, or as the files here say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coordinator.cli.connection import connect
+from coordinator.cli.session import Session, say
+from coordinator.ports import Member, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from coordinator.core.definition import Workflow
+    from coordinator.definitions.persona import Persona
+    from coordinator.wiring import Connection
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """Workflows and personas, and where they come from."""
+
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    revisions: dict[str, str] = field(default_factory=dict)
+    """Workflow id -> where it comes from."""
+    personas: dict[str, Persona] = field(default_factory=dict)
+    members: list[Member] = field(default_factory=list)
+
+    def workers_of(self, persona: str) -> list[str]:
+        """The processes that serve a persona now."""
+        return [member.name for member in self.members if persona in member.personas]
+
+
+async def read_catalogue(session: Session, *, here: bool) -> Catalogue:
+    """What the server has active; with `here`, or when none answers, the files of this folder.
+
+    Raises:
+        StoreUnavailableError: no server answers, and there are no files here either.
+    """
+    if here:
+        return _from_files(session)
+    try:
+        async with connect(session) as connection:
+            return await _from_server(connection)
+    except StoreUnavailableError as error:
+        found = _from_files(session)
+        if not found.workflows and not found.personas:
+            raise
+        say(f"warning: {error}; these are the files here")
+        return found
+
+
+async def _from_server(connection: Connection) -> Catalogue:
+    from coordinator.wiring import load_workflow
+
+    found = Catalogue(members=await connection.desk.members())
+    for bundle in await connection.definitions.active():
+        for name, digest in bundle.digests.items():
+            document = await connection.definitions.get(digest)
+            if document is None:
+                say(f"warning: the definition of {name} is not in the store")
+                continue
+            found.workflows[name] = load_workflow(digest, document)
+            found.revisions[name] = bundle.revision
+            found.personas |= _personas_of(digest, document)
+    return found
+
+
+def _personas_of(digest: Any, document: bytes) -> dict[str, Persona]:
+    from coordinator.definitions import load_document
+    from coordinator.definitions.personas import RUN_PERSONA
+    from steps.registry import step_types
+
+    known = load_document(digest, document, step_types=step_types())[1]
+    return {name: one for name, one in known.items() if name != RUN_PERSONA.name}
+
+
+def _from_files(session: Session) -> Catalogue:
+    from coordinator.cli.folder import Folder, Target, is_persona_file, targets
+
+    folder = Folder(session)
+    found = Catalogue()
+    if not any((Path.cwd() / name).is_dir() for name in folder.names):
+        return found
+    for target in targets(Path(), folder.names):
+        if is_persona_file(target.path):
+            continue
+        compiled, _ = folder.compile(target)
+        if compiled is None:
+            say(f"warning: {target.path} has faults; see coordinator validate")
+            continue
+        found.workflows[compiled.workflow.id] = compiled.workflow
+        found.revisions[compiled.workflow.id] = str(target.path)
+    top = Target(Path.cwd() / "x", Path.cwd())
+    files = folder.surroundings(top).personas.files
+    found.personas = {name: one.persona for name, one in files.items()}
+    return found

@@ -1,0 +1,118 @@
+"""From a command to the server and back: connecting, finding runs by a prefix."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from coordinator.cli.errors import BadUsageError, NotFoundError
+from coordinator.cli.session import Session, say
+from coordinator.ports import DefinitionStore, Desk, Member, RunStore, StoredRun
+
+if TYPE_CHECKING:
+    from coordinator.config import Settings
+    from coordinator.core.definition import Workflow
+    from coordinator.core.ids import RunId
+    from coordinator.engine.loops import Stop
+    from coordinator.wiring import Connection
+
+T = TypeVar("T")
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, on a loop of its own.
+
+    Raises:
+        KeyboardInterrupt: somebody pressed Ctrl-C; `work` was cancelled and has cleaned up.
+    """
+    return asyncio.run(work)
+
+
+@asynccontextmanager
+async def connect(session: Session) -> AsyncIterator[Connection]:
+    """A connection to the configured server."""
+    async with connected(session.settings()) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Connection]:
+    """A connection to the server of these settings."""
+    from coordinator import wiring
+
+    async with wiring.connect(settings) as connection:
+        yield connection
+
+
+def shown_url(settings: Settings) -> str:
+    """The server's address without secrets."""
+    from coordinator.config import mask_url
+
+    return mask_url(settings.redis.url)
+
+
+def has_coordinator(members: list[Member]) -> bool:
+    """Whether somebody would notice a task."""
+    return any(member.role == "coordinator" for member in members)
+
+
+async def find_run(desk: Desk, prefix: str) -> RunId:
+    """The run whose id begins with `prefix`.
+
+    Raises:
+        NotFoundError: there is none.
+        BadUsageError: there are several.
+    """
+    found = await desk.find(prefix.lower()) if prefix else []
+    if not found:
+        raise NotFoundError(
+            f'no run has an id that begins with "{prefix}"; see coordinator runs list'
+        )
+    exact = [run for run in found if run == prefix.lower()]
+    if len(found) > 1 and not exact:
+        listed = ", ".join(found[:5])
+        raise BadUsageError(
+            f'"{prefix}" begins the ids of several runs: {listed}; write more of it'
+        )
+    return (exact or found)[0]
+
+
+async def load_run(store: RunStore, desk: Desk, prefix: str) -> StoredRun:
+    """The run whose id begins with `prefix`, as last committed.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    run = await find_run(desk, prefix)
+    [stored] = await store.load([run])
+    if stored is None:
+        raise NotFoundError(f"run {run} does not exist any more")
+    return stored
+
+
+async def definition_of(definitions: DefinitionStore, digest: str) -> Workflow | None:
+    """A run's definition; None, with a remark, when it cannot be read here."""
+    from coordinator.core.ids import Digest
+    from coordinator.engine.catalogue import DefinitionUnusableError
+    from coordinator.wiring import load_workflow
+
+    document = await definitions.get(Digest(digest))
+    if document is None:
+        say(f"warning: the definition {digest} is not in the store")
+        return None
+    try:
+        return load_workflow(Digest(digest), document)
+    except DefinitionUnusableError as error:
+        say(f"warning: {error}")
+        return None
+
+
+def stop_on_signals(stop: Stop) -> None:
+    """The first Ctrl-C or SIGTERM lets what runs come to an end, the second ends it at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.now)

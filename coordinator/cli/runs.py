@@ -1,0 +1,281 @@
+"""`coordinator runs`: list, show, follow, explain and steer runs."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coordinator.cli.commands import Noun, output_option, redis_option, yes_option
+from coordinator.cli.connection import (
+    connect,
+    definition_of,
+    find_run,
+    has_coordinator,
+    load_run,
+    run_async,
+)
+from coordinator.cli.errors import CommandError, ExitCode
+from coordinator.cli.session import Session, out, say, show, show_list
+from coordinator.cli.text import json_text
+
+if TYPE_CHECKING:
+    from coordinator.core.ids import RunId
+    from coordinator.wiring import Connection
+
+_RUN = click.argument("run", metavar="RUN")
+
+
+@click.group(cls=Noun)
+def runs() -> None:
+    """List, show, follow, explain and steer runs. RUN is an id, or a unique beginning of one.
+
+    \b
+    Example:
+      coordinator runs list
+      coordinator runs why 01jd
+    """
+
+
+@runs.command("list")
+@click.option("--open", "open_only", is_flag=True, help="Only runs that have not ended.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@output_option()
+@redis_option
+@click.pass_obj
+def list_(session: Session, open_only: bool, limit: int, form: str) -> None:
+    """List runs, the newest first.
+
+    \b
+    Example:
+      coordinator runs list --open -o name
+    """
+    from coordinator.cli.show import summary_json
+
+    async def work() -> list[dict[str, Any]]:
+        async with connect(session) as connection:
+            found = await connection.desk.runs(open_only=open_only, limit=limit)
+            return [summary_json(run) for run in found]
+
+    columns = ("id", "workflow", "status", "created_at", "title")
+    show_list(form, run_async(work()), columns, key="id", nothing="there are no runs")
+
+
+@runs.command("show")
+@_RUN
+@output_option()
+@redis_option
+@click.pass_obj
+def show_(session: Session, run: str, form: str) -> None:
+    """Show a run: its task, every node with its verdict and reason, and its outputs.
+
+    \b
+    Example:
+      coordinator runs show 01jd -o json
+    """
+    from coordinator.cli.show import run_json, run_text
+
+    async def work() -> dict[str, Any]:
+        async with connect(session) as connection:
+            stored = await load_run(connection.store, connection.desk, run)
+            definition = await definition_of(connection.definitions, stored.state.head.digest)
+            return run_json(definition, stored.state)
+
+    shown = run_async(work())
+    show(form, shown, text=run_text(shown) if form == "text" else None, name=shown["id"])
+
+
+@runs.command("why")
+@_RUN
+@output_option("text", "json", "yaml")
+@redis_option
+@click.pass_obj
+def why(session: Session, run: str, form: str) -> None:
+    """Say what a run waits for, and why nodes that did not succeed did not.
+
+    \b
+    Example:
+      coordinator runs why 01jd
+    """
+    from coordinator.cli.show import why_json, why_text
+    from coordinator.core.why import Serving
+
+    async def work() -> dict[str, Any]:
+        async with connect(session) as connection:
+            stored = await load_run(connection.store, connection.desk, run)
+            definition = await definition_of(connection.definitions, stored.state.head.digest)
+            if definition is None:
+                raise CommandError(f"the definition of run {stored.state.id} cannot be read here")
+            members = await connection.desk.members()
+            served = {name for member in members for name in member.personas}
+            serving = Serving(served, has_coordinator(members))
+            return why_json(definition, stored.state, serving)
+
+    shown = run_async(work())
+    show(form, shown, text=why_text(shown) if form == "text" else None)
+
+
+@runs.command("watch")
+@_RUN
+@output_option("text", "json")
+@redis_option
+@click.pass_obj
+def watch(session: Session, run: str, form: str) -> int:
+    """Follow a run until it ends: a live tree on a terminal, one line per change elsewhere.
+
+    Exit 0: it succeeded, 3: it failed, was stopped or cancelled.
+
+    \b
+    Example:
+      coordinator runs watch 01jd -o json | jq .path
+    """
+    from coordinator.cli.errors import RUN_EXIT
+    from coordinator.cli.live import follow, view_for
+
+    async def work() -> str:
+        async with connect(session) as connection:
+            found = await find_run(connection.desk, run)
+            state = await follow(connection, found, view_for(form))
+            return state.record.status.value
+
+    return RUN_EXIT[run_async(work())]
+
+
+@runs.command("journal")
+@_RUN
+@click.option("--follow", is_flag=True, help="Go on until the run has ended.")
+@output_option("text", "json")
+@redis_option
+@click.pass_obj
+def journal(session: Session, run: str, follow: bool, form: str) -> None:
+    """Print the events of a run and what they moved; with -o json one object per line.
+
+    \b
+    Example:
+      coordinator runs journal 01jd -o json
+    """
+    from coordinator.cli.show import journal_json, journal_text
+
+    async def work() -> None:
+        async with connect(session) as connection:
+            found = await find_run(connection.desk, run)
+            after = "0-0"
+            while True:
+                wait_ms = 1_000 if follow else 0
+                records = await connection.desk.journal(found, after=after, wait_ms=wait_ms)
+                for record in records:
+                    shown = journal_json(record)
+                    out(json_text(shown, indent=None) if form == "json" else journal_text(shown))
+                if not records and (not follow or await _has_ended(connection, found)):
+                    return
+                after = records[-1].id if records else after
+
+    run_async(work())
+
+
+async def _has_ended(connection: Connection, run: RunId) -> bool:
+    [stored] = await connection.store.load([run])
+    return stored is None or stored.state.record.status.is_final
+
+
+def _steer(session: Session, run: str, kind: str, **details: str) -> int:
+    """Send a run a signal; what became of the run is for `runs show` to say."""
+
+    async def work() -> str:
+        async with connect(session) as connection:
+            stored = await load_run(connection.store, connection.desk, run)
+            status = stored.state.record.status
+            if status.is_final:
+                told = f"run {stored.state.id} has ended already ({status.value})"
+                raise CommandError(told, ExitCode.CONFLICT)
+            given = {name: value for name, value in details.items() if value}
+            await connection.desk.signal(connection_id(stored.state.id), {"kind": kind, **given})
+            return stored.state.id
+
+    say(f"{kind} was sent to run {run_async(work())}")
+    return ExitCode.DONE
+
+
+def connection_id(run: str) -> RunId:
+    """The id as the ports name it."""
+    from coordinator.core.ids import RunId
+
+    return RunId(run)
+
+
+def somebody() -> str:
+    """Who sits here, as signals record it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+_BY = click.option("--by", default=somebody, show_default="you", help="Who does it.")
+_REASON = click.option("--reason", default="", help="Why; it is kept with the run.")
+
+
+@runs.command("cancel")
+@_RUN
+@_BY
+@_REASON
+@redis_option
+@click.pass_obj
+def cancel(session: Session, run: str, by: str, reason: str) -> int:
+    """End a run: stop what is in flight, run `undo` and `finally`.
+
+    \b
+    Example:
+      coordinator runs cancel 01jd --reason "wrong branch"
+    """
+    return _steer(session, run, "cancel", by=by, reason=reason)
+
+
+@runs.command("terminate")
+@_RUN
+@_BY
+@_REASON
+@yes_option
+@redis_option
+@click.pass_obj
+def terminate(session: Session, run: str, by: str, reason: str) -> int:
+    """End a run at once: neither `undo` nor `finally` run.
+
+    \b
+    Example:
+      coordinator runs terminate 01jd --yes
+    """
+    if session.may_be_asked and not session.agrees(f"end run {run} without undo and finally?"):
+        raise click.Abort
+    return _steer(session, run, "terminate", by=by, reason=reason)
+
+
+@runs.command("pause")
+@_RUN
+@_BY
+@redis_option
+@click.pass_obj
+def pause(session: Session, run: str, by: str) -> int:
+    """Let nothing new start in a run; what is under way goes on.
+
+    \b
+    Example:
+      coordinator runs pause 01jd
+    """
+    return _steer(session, run, "pause", by=by)
+
+
+@runs.command("resume")
+@_RUN
+@_BY
+@redis_option
+@click.pass_obj
+def resume(session: Session, run: str, by: str) -> int:
+    """Let a paused run go on.
+
+    \b
+    Example:
+      coordinator runs resume 01jd
+    """
+    return _steer(session, run, "resume", by=by)

@@ -1,0 +1,123 @@
+"""`coordinator schema`: JSON Schemas for editors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import click
+
+from coordinator.cli.commands import Leaf
+from coordinator.cli.session import out
+from coordinator.cli.text import json_text
+
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+@click.command(cls=Leaf)
+@click.argument("kind", type=click.Choice(["workflow", "persona", "scenario", "config"]))
+def schema(kind: str) -> None:
+    """Print the JSON Schema of a kind of file, for editors and linters.
+
+    \b
+    Example:
+      coordinator schema workflow > workflow.schema.json
+    """
+    made: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+        "workflow": _workflow,
+        "persona": _persona,
+        "scenario": _scenario,
+        "config": _config,
+    }
+    out(json_text({"$schema": _DRAFT, **made[kind]()}))
+
+
+def _workflow() -> Mapping[str, Any]:
+    from coordinator.definitions.schema_json import workflow_schema
+    from steps.registry import step_types
+
+    return workflow_schema(step_types())
+
+
+def _persona() -> Mapping[str, Any]:
+    from coordinator.definitions.schema_json import persona_schema
+
+    return persona_schema()
+
+
+def _config() -> Mapping[str, Any]:
+    from coordinator.config import SETTINGS
+
+    properties: dict[str, Any] = {}
+    for one in SETTINGS:
+        group, _, name = one.key.rpartition(".")
+        inner = properties
+        if group:
+            empty = {"type": "object", "additionalProperties": False, "properties": {}}
+            inner = properties.setdefault(group, empty)["properties"]
+        inner[name] = {"description": one.help}
+        if one.default:
+            inner[name]["default"] = one.default
+    return {
+        "title": "coordinator.yaml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _scenario() -> Mapping[str, Any]:
+    from coordinator.core.definition import ErrorClass
+    from coordinator.simulation.script import ANSWERS, STEERING
+
+    reply = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "verdict": {"enum": ["pass", "fail", "unknown"]},
+            "result": {"description": "what the persona returns"},
+            "error": {"enum": [each.value for each in ErrorClass]},
+            "message": {"type": "string"},
+            "retryable": {"type": "boolean"},
+            "after": {"type": ["string", "number"], "description": "how long it takes"},
+        },
+    }
+    signal = {
+        "type": "object",
+        "properties": {
+            "at": {"type": ["string", "number"]},
+            "by": {"type": "string"},
+            "comment": {"type": "string"},
+            "values": {"type": "object"},
+            **{word: {"description": "the node, or the run"} for word in (*ANSWERS, *STEERING)},
+        },
+    }
+    statuses = ["succeeded", "stopped", "failed", "cancelled", "waiting", "paused"]
+    return {
+        "title": "scenario",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "scenario": {"type": "string"},
+            "workflow": {"type": "string"},
+            "task": {"type": "object"},
+            "params": {"type": "object"},
+            "replies": {
+                "type": "object",
+                "additionalProperties": {"anyOf": [reply, {"type": "array", "items": reply}]},
+            },
+            "signals": {"type": "array", "items": signal},
+            "expect": {
+                "type": "object",
+                "properties": {
+                    "status": {"enum": statuses},
+                    "nodes": {"type": "object"},
+                    "never": {"type": "array", "items": {"type": "string"}},
+                    "order": {"type": "array", "items": {"type": "string"}},
+                    "attempts": {"type": "object"},
+                    "outputs": {"type": "object"},
+                    "within": {"type": ["string", "number"]},
+                },
+            },
+        },
+    }

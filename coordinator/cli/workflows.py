@@ -1,0 +1,116 @@
+"""`coordinator workflows`: what can be run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coordinator.cli.commands import Noun, output_option, redis_option
+from coordinator.cli.connection import run_async
+from coordinator.cli.errors import NotFoundError
+from coordinator.cli.session import Session, show, show_list
+from coordinator.cli.text import one_line, table
+
+if TYPE_CHECKING:
+    from coordinator.cli.catalogue import Catalogue
+
+_HERE = click.option("--here", is_flag=True, help="The files of this folder, not the server's.")
+
+
+@click.group(cls=Noun)
+def workflows() -> None:
+    """Workflows that can be run.
+
+    \b
+    Example:
+      coordinator workflows list
+    """
+
+
+@workflows.command("list")
+@_HERE
+@output_option()
+@redis_option
+@click.pass_obj
+def list_(session: Session, here: bool, form: str) -> None:
+    """List the workflows that are active on the server, or lie here.
+
+    \b
+    Example:
+      coordinator workflows list -o json
+    """
+    from coordinator.cli.catalogue import read_catalogue
+
+    found = run_async(read_catalogue(session, here=here))
+    rows = [workflow_json(found, name) for name in sorted(found.workflows)]
+    columns = ("id", "version", "source", "description")
+    show_list(form, rows, columns, key="id", nothing="no workflows are active")
+
+
+@workflows.command("show")
+@click.argument("name")
+@_HERE
+@output_option()
+@redis_option
+@click.pass_obj
+def show_(session: Session, name: str, here: bool, form: str) -> None:
+    """Show a workflow: its parameters, steps, and the personas that it asks.
+
+    \b
+    Example:
+      coordinator workflows show project-loop
+    """
+    from coordinator.cli.catalogue import read_catalogue
+
+    found = run_async(read_catalogue(session, here=here))
+    if name not in found.workflows:
+        known = ", ".join(sorted(found.workflows)) or "none"
+        raise NotFoundError(f'there is no workflow "{name}"; there are: {known}')
+    about = workflow_json(found, name)
+    show(form, about, text=_text(about), name=name)
+
+
+def workflow_json(found: Catalogue, name: str) -> dict[str, Any]:
+    """What a workflow is and takes."""
+    from coordinator.cli.graph import persona_of
+
+    workflow = found.workflows[name]
+    asked = {persona_of(node) for node in workflow.nodes.values()}
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "version": workflow.version,
+        "description": workflow.description,
+        "digest": workflow.digest,
+        "source": found.revisions.get(name, ""),
+        "params": [
+            {
+                "name": each.name,
+                "type": each.type,
+                "required": each.required,
+                "default": each.default,
+                "description": each.description,
+            }
+            for each in workflow.parameters
+        ],
+        "steps": [
+            {"path": node.path, "type": node.type, "persona": persona_of(node)}
+            for node in workflow.nodes.values()
+        ],
+        "personas": sorted(one for one in asked if one is not None),
+    }
+
+
+def _text(about: dict[str, Any]) -> str:
+    lines = [
+        f"{about['id']} {about['version']}  {one_line(about['description'])}",
+        f"digest  {about['digest']}",
+        f"source  {one_line(about['source'])}",
+        "",
+        table(["step", "type", "persona"], [list(step.values()) for step in about["steps"]]),
+    ]
+    if about["params"]:
+        rows = [list(each.values()) for each in about["params"]]
+        lines += ["", table(["parameter", "type", "required", "default", "description"], rows)]
+    return "\n".join(lines)
