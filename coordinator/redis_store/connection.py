@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, cast
 
 from hiredis import pack_command
@@ -29,6 +30,8 @@ Command = Sequence[Argument]
 
 TIMEOUT: Final = 5.0
 """Seconds for a round trip, beside the time that a command may block on the server."""
+_SLICE: Final = 16
+"""Commands per write while more are being made."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
@@ -161,15 +164,27 @@ class Link:
             StoreUnavailableError: no connection, no reply in time, or the server cannot serve now.
             StoreUnsuitableError: the server refuses us, or must not be used.
         """
-        packed = b"".join([pack_command(cast("Any", tuple(command))) for command in commands])
+        packed = [(_packed(commands), len(commands))]
         async with self._lock:
             try:
-                replies = await self._attempt(packed, len(commands), wait_ms)
+                replies = await self._attempt(packed, wait_ms)
             except StoreUnavailableError:
                 if not is_repeatable:
                     raise
-                replies = await self._attempt(packed, len(commands), wait_ms)
+                replies = await self._attempt(packed, wait_ms)
         return replies
+
+    async def stream(self, commands: Iterable[Command]) -> list[Any]:
+        """The replies to `commands`, each written soon after it is made; as `call` otherwise.
+
+        Raises:
+            StoreUnavailableError: as `call`.
+            StoreUnsuitableError: as `call`.
+        """
+        made = iter(commands)
+        slices = iter(lambda: list(islice(made, _SLICE)), [])
+        async with self._lock:
+            return await self._attempt(((_packed(some), len(some)) for some in slices), 0)
 
     async def one(self, *command: Argument, wait_ms: int = 0, is_repeatable: bool = False) -> Any:
         """The reply to one command.
@@ -191,11 +206,11 @@ class Link:
         async with self._lock:
             await self._drop()
 
-    async def _attempt(self, packed: bytes, count: int, wait_ms: int) -> list[Any]:
+    async def _attempt(self, packed: Iterable[tuple[bytes, int]], wait_ms: int) -> list[Any]:
         """Send and receive; afterwards the connection is either in order or gone."""
         try:
             async with asyncio.timeout(self._server.timeout + wait_ms / 1000):
-                replies = await self._exchange(packed, count)
+                replies = await self._exchange(packed)
         except (StoreUnavailableError, StoreUnsuitableError):
             raise
         except (OSError, RedisError, TimeoutError) as error:
@@ -213,16 +228,19 @@ class Link:
                 raise errors.translated(reply, self._server.place)
         return replies
 
-    async def _exchange(self, packed: bytes, count: int) -> list[Any]:
+    async def _exchange(self, packed: Iterable[tuple[bytes, int]]) -> list[Any]:
         if self._connection is None:
             self._connection = await self._server.open()
             self.connections += 1
         connection = self._connection
         self.calls += 1
-        self.bytes_sent += len(packed)
-        await connection.send_packed_command(packed, check_health=False)
+        sent = 0
+        for text, count in packed:
+            await connection.send_packed_command(text, check_health=False)
+            self.bytes_sent += len(text)
+            sent += count
         replies: list[Any] = []
-        for _ in range(count):
+        for _ in range(sent):
             try:
                 replies.append(await connection.read_response(timeout=math.inf))
             except ResponseError as error:
@@ -233,3 +251,7 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
+
+
+def _packed(commands: Iterable[Command]) -> bytes:
+    return b"".join([pack_command(cast("Any", tuple(command))) for command in commands])

@@ -31,6 +31,8 @@ from coordinator.redis_store.run_codec import journal_bytes, run_from, written_f
 _CHUNK: Final = 2_000
 """Arguments of one command inside a script; Lua's stack holds some 8,000."""
 _CONTROL_LENGTH: Final = 1_000
+_SAFE: Final = "."
+"""The type of a key that the script need not look up (see `commit.lua`)."""
 
 
 class RedisRunStore:
@@ -52,9 +54,10 @@ class RedisRunStore:
         """As `RunStore.commit`."""
         if not transitions:
             return []
-        commands = [_Program(self._keys, transition).command() for transition in transitions]
         faults.point("commit.before")
-        replies = await scripting.run(self.link, *commands)
+        # Made while they are sent: the server works on the first while we encode the last.
+        commands = (_Program(self._keys, transition).command() for transition in transitions)
+        replies = await scripting.run_streamed(self.link, commands)
         faults.point("commit.after")
         return [_result(reply) for reply in replies]
 
@@ -91,12 +94,12 @@ class _Program:
         """The command that saves the transition."""
         transition = self._transition
         run_key = self._of.run(transition.run)
-        self._key(run_key, "h")
+        self._key(run_key, _SAFE)
         checks = self._checks()
+        self._journal()
         self._state(run_key)
         for command in transition.commands:
             self._add(command)
-        self._journal()
         script = scripting.COMMIT if transition.revision else scripting.START
         return script.on(
             list(self._numbers),
@@ -118,11 +121,11 @@ class _Program:
         transition = self._transition
         checks: list[Argument] = [len(transition.inputs)]
         for delivery in transition.inputs:
-            checks += (self._key(delivery.stream, "x"), delivery.entry_id)
+            checks += (self._key(delivery.stream, _SAFE), delivery.entry_id)
         if transition.revision or transition.idempotency_key is None:
             return [*checks, 0]
         tasks = [d.entry_id for d in transition.inputs if d.kind is SourceKind.TASK]
-        number = self._key(self._of.idempotency(transition.idempotency_key), "t")
+        number = self._key(self._of.idempotency(transition.idempotency_key), _SAFE)
         return [*checks, number, transition.run, tasks[0] if tasks else transition.run]
 
     def _call(self, key: str, kind: str, command: str, *arguments: Argument) -> None:
@@ -130,6 +133,7 @@ class _Program:
 
     def _state(self, run_key: str) -> None:
         written, removed = written_fields(self._transition.changes)
+        written += ("rev", str(self._transition.revision + 1))
         for start in range(0, len(written), _CHUNK):
             self._call(run_key, "h", "HSET", *written[start : start + _CHUNK])
         for start in range(0, len(removed), _CHUNK):
@@ -139,10 +143,11 @@ class _Program:
                 self._call(self._of.named(index), "z", "ZADD", 0, self._transition.run)
 
     def _journal(self) -> None:
+        """The first write, so that a key of the wrong type stops everything."""
         journal = self._of.journal(self._transition.run)
         revision = self._transition.revision + 1
         for number, entry in enumerate(self._transition.journal, 1):
-            self._call(journal, "x", "XADD", f"{revision}-{number}", "e", journal_bytes(entry))
+            self._call(journal, _SAFE, "XADD", f"{revision}-{number}", "e", journal_bytes(entry))
 
     def _add(self, command: Command) -> None:
         of, run = self._of, self._transition.run

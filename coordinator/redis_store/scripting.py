@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
@@ -74,6 +74,26 @@ async def run(
     """
     sent = commands if link.has_script_headers else _without_headers(commands)
     replies = await link.call(*sent, wait_ms=wait_ms, is_repeatable=is_repeatable)
+    return await _completed(link, commands, replies, is_repeatable=is_repeatable)
+
+
+async def run_streamed(link: Link, commands: Iterable[Command]) -> list[Any]:
+    """As `run`, for many commands, each sent as soon as it is made."""
+    made: list[Command] = []
+
+    def each() -> Iterator[Command]:
+        for command in commands:
+            made.append(command)
+            yield command if link.has_script_headers else _without_headers([command])[0]
+
+    replies = await link.stream(each())
+    return await _completed(link, made, replies, is_repeatable=False)
+
+
+async def _completed(
+    link: Link, commands: Sequence[Command], replies: list[Any], *, is_repeatable: bool
+) -> list[Any]:
+    """The replies, after sending those again whose script the server did not know."""
     missing = [i for i, reply in enumerate(replies) if _is_unknown(reply)]
     if missing:
         again = [commands[i] for i in missing]

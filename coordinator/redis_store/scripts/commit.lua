@@ -3,10 +3,11 @@
 
 KEYS[1] the run; the others as the arguments name them, by their number.
 ARGV[1] the run's revision before (0 = it must not exist yet)
-ARGV[2] the type every key has or will have, one letter each: h hash, x stream, z zset, s set, t text
+ARGV[2] the type every key has or will have, one letter each: h hash, x stream, z zset, s set, t text,
+        . = it is read, or written first of all, so that a wrong type stops the script by itself
 ARGV[3] how many inputs; for each: number of its stream, entry id
 then    number of the idempotency key (0 = none), and with a key: the run, the task's entry id
-then the writes, in this order of effect:
+then the writes, in their order; one of them sets the run's new revision:
   C key command n arg*n        any command on one key
   Q key field n arg*n          send a request: XADD key * args; remember its id in the run's field
   D key group field            settle a request: acknowledge and delete the one the field remembers
@@ -40,21 +41,16 @@ if idempotency > 0 then
   at = at + 2
 end
 for i = 1, #KEYS do
-  local found = call('TYPE', KEYS[i]).ok
-  if found ~= 'none' and found ~= types[string.sub(ARGV[2], i, i)] then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. found)
+  local kind = string.sub(ARGV[2], i, i)
+  if kind ~= '.' then
+    local found = call('TYPE', KEYS[i]).ok
+    if found ~= 'none' and found ~= types[kind] then
+      return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. found)
+    end
   end
 end
 
 local writes = at
-for i = 0, tonumber(ARGV[3]) - 1 do
-  local stream, id = KEYS[tonumber(ARGV[4 + 2 * i])], ARGV[5 + 2 * i]
-  call('XACK', stream, 'coordinators', id)
-  call('XDEL', stream, id)
-end
-if idempotency > 0 then
-  call('SET', KEYS[idempotency], ARGV[writes - 2], 'NX')
-end
 while at <= #ARGV do
   local op, key = ARGV[at], KEYS[tonumber(ARGV[at + 1])]
   if op == 'C' then
@@ -75,6 +71,12 @@ while at <= #ARGV do
     at = at + 4
   end
 end
-local now = tostring(tonumber(revision) + 1)
-call('HSET', run, 'rev', now)
-return {'ok', now, ''}
+for i = 0, tonumber(ARGV[3]) - 1 do
+  local stream, id = KEYS[tonumber(ARGV[4 + 2 * i])], ARGV[5 + 2 * i]
+  call('XACK', stream, 'coordinators', id)
+  call('XDEL', stream, id)
+end
+if idempotency > 0 then
+  call('SET', KEYS[idempotency], ARGV[writes - 2], 'NX')
+end
+return {'ok', call('HGET', run, 'rev'), ''}
