@@ -177,9 +177,7 @@ async def _turn(sync: Sync, status: SyncStatus) -> tuple[SyncStatus, bool]:
     revision = active.revision if active else ""
     tip = await in_thread(sync.origin.look)
     is_settled = tip.mark == status.mark and revision == status.active
-    status = replace(
-        status, observed=tip.revision, active=revision, last_good=status.last_good or revision
-    )
+    status = replace(status, active=revision, last_good=status.last_good or revision)
     if is_settled:
         return status, True
     snapshot = await in_thread(lambda: sync.origin.read(tip))
