@@ -75,8 +75,8 @@ class MemoryRunStore:
         for command in transition.commands:
             self._carry_out(transition, command)
         journal = memory.journals.setdefault(run, [])
-        for number, entry in enumerate(transition.journal, 1):
-            journal.append(JournalRecord(id=f"{revision}-{number}", entry=entry))
+        for number, entry in enumerate(transition.journal, len(journal) + 1):
+            journal.append(JournalRecord(id=f"{number}-0", entry=entry))
         memory.changed()
 
     def _carry_out(self, transition: Transition, command: Command) -> None:

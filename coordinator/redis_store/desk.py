@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +21,7 @@ from coordinator.ports import (
     RunSummary,
 )
 from coordinator.redis_store import scripting
+from coordinator.redis_store.bell import Bell
 from coordinator.redis_store.connection import Command, Server
 from coordinator.redis_store.entries import fields_of, listed, milliseconds
 from coordinator.redis_store.keys import COORDINATORS, EXECUTORS, OURSELVES, WORKERS
@@ -26,15 +30,17 @@ from coordinator.redis_store.run_store import run_of
 
 MEMBER_MS = 60_000
 """How long a process counts as alive after it was last seen."""
+_LONGEST_SILENCE = 2.0
+"""Seconds after which a journal is looked at even if nothing was heard."""
 
 
 class RedisDesk:
     """`Desk` on a Redis server."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
         self._keys = server.keys
         self.link = server.link()
+        self._bell = Bell(server)
         self._named = {name: server.keys.named(name) for name in ("tasks", "inbox", "work", "dead")}
 
     async def submit(
@@ -102,21 +108,28 @@ class RedisDesk:
         self, run: RunId, *, after: str = "0-0", wait_ms: int = 0, count: int = 500
     ) -> list[JournalRecord]:
         """As `Desk.journal`."""
-        stream = self._keys.journal(run)
-        read = ("XREAD", "COUNT", count)
-        reply = await self.link.one(*read, "STREAMS", stream, after, is_repeatable=True)
-        if not reply and wait_ms:
-            link = self._server.link()
-            try:
-                reply = await link.one(
-                    *(*read, "BLOCK", wait_ms, "STREAMS", stream, after), wait_ms=wait_ms
-                )
-            finally:
-                await link.close()
+        found = await self._journal(run, after, count)
+        deadline = time.monotonic() + wait_ms / 1_000
+        while not found and time.monotonic() < deadline:
+            async with self._bell.listening(self._keys.run(run)) as heard:
+                found = await self._journal(run, after, count)
+                left = min(deadline - time.monotonic(), _LONGEST_SILENCE)
+                if not found and left > 0:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(heard.wait(), left)
+                    found = await self._journal(run, after, count)
+                    # Rung for nothing: it is broken, and must not be tried without a pause.
+                    await asyncio.sleep(0 if found else 0.05)
+        return found
+
+    async def _journal(self, run: RunId, after: str, count: int) -> list[JournalRecord]:
+        start = int(after.partition("-")[0])
+        reply = await self.link.one(
+            *("LRANGE", self._keys.journal(run), start, start + count - 1), is_repeatable=True
+        )
         return [
-            JournalRecord(id=identity.decode(), entry=journal_from(flat[1]))
-            for _, items in reply or ()
-            for identity, flat in items
+            JournalRecord(id=f"{number}-0", entry=journal_from(text))
+            for number, text in enumerate(reply, start + 1)
         ]
 
     async def questions(self) -> list[Question]:
@@ -151,13 +164,13 @@ class RedisDesk:
 
     async def members(self) -> list[Member]:
         """As `Desk.members`."""
-        time, reply = await scripting.run(
+        now, reply = await scripting.run(
             self.link,
             ("TIME",),
             ("HGETALL", self._keys.named("members")),
             is_repeatable=True,
         )
-        since = milliseconds(time) - MEMBER_MS
+        since = milliseconds(now) - MEMBER_MS
         members = [_member(name, text) for name, text in fields_of(reply).items()]
         return sorted((m for m in members if m.seen_ms >= since), key=lambda m: (m.role, m.name))
 
@@ -187,6 +200,7 @@ class RedisDesk:
 
     async def close(self) -> None:
         """Disconnect."""
+        await self._bell.close()
         await self.link.close()
 
 

@@ -13,7 +13,7 @@ so that one script may touch them together on a cluster too. None expires by its
 | `res:coordinator`   | stream | executors' replies; group `coordinators`      | executors  |
 | `ctl:<persona>`     | stream | what to stop; no group; some 1,000 entries    | commit     |
 | `run:<id>`          | hash   | the run, one field per entry (below)          | commit     |
-| `run:<id>:journal`  | stream | id `<revision>-<n>`; `e` = event and moves    | commit     |
+| `run:<id>:journal`  | list   | events and their moves, in order              | commit     |
 | `timers`            | zset   | due ms -> JSON `[run, node, attempt, kind]`   | commit, fire |
 | `waiting-on-humans` | hash   | `<run>:<node>` -> the question as JSON        | commit     |
 | `runs`              | zset   | every run; score 0, for ids sort by time      | commit     |
@@ -29,6 +29,8 @@ so that one script may touch them together on a cluster too. None expires by its
 Fields of a run: `rev` (the revision), `head`, `record`, `n:<path>` (node), `s:<path>` (scope),
 `r:<path>` (result), `v:<name>` (workflow state), each JSON, and `q:<path>` (the entry of the
 request in flight, used by the commit script alone).
+Every save of a run is told on the channel that is named like its key, without content.
+A journal is a list because a stream takes 4 KiB of memory from its first entry.
 A dead letter has `reason`, `stream`, `entry`, `at` and each original field as `f:<name>`.
 """
 

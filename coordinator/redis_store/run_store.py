@@ -144,10 +144,9 @@ class _Program:
 
     def _journal(self) -> None:
         """The first write, so that a key of the wrong type stops everything."""
-        journal = self._of.journal(self._transition.run)
-        revision = self._transition.revision + 1
-        for number, entry in enumerate(self._transition.journal, 1):
-            self._call(journal, _SAFE, "XADD", f"{revision}-{number}", "e", journal_bytes(entry))
+        entries = [journal_bytes(entry) for entry in self._transition.journal]
+        if entries:
+            self._call(self._of.journal(self._transition.run), _SAFE, "RPUSH", *entries)
 
     def _add(self, command: Command) -> None:
         of, run = self._of, self._transition.run

@@ -99,12 +99,22 @@ async def test_a_journal_is_read_on_from_any_entry(world: World) -> None:
 
 async def test_reading_a_journal_waits_for_the_next_entry(world: World) -> None:
     store, desk = world.store(), world.desk()
-    await store.commit([first()])
-    waiting = asyncio.create_task(desk.journal(RUN, after="1-1", wait_ms=20_000))
+    await store.commit([first(), first(OTHER)])
+    [begun] = await desk.journal(RUN)
+    waiting = [
+        asyncio.create_task(desk.journal(run, after=begun.id, wait_ms=20_000))
+        for run in (RUN, RUN, OTHER)
+    ]
     await asyncio.sleep(0)
     await store.commit([later()])
-    async with asyncio.timeout(10):
-        assert [record.id for record in await waiting] == ["2-1"]
+    async with asyncio.timeout(1.5):
+        assert [record.entry for record in await waiting[0]] == list(later().journal)
+        assert await waiting[0] == await waiting[1]
+    assert not waiting[2].done()
+    waiting[2].cancel()
+    began = asyncio.get_running_loop().time()
+    assert await desk.journal(OTHER, after=begun.id, wait_ms=60) == []
+    assert asyncio.get_running_loop().time() - began < 1.5
 
 
 async def test_members_are_those_seen_lately(world: World) -> None:

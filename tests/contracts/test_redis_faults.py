@@ -205,6 +205,20 @@ async def test_a_full_server_takes_no_new_run_and_lets_old_ones_go_on(alone: Red
     await source.settle(await read_through(source))
 
 
+async def test_whoever_waits_for_a_run_hears_of_it_although_the_link_breaks(
+    alone: RedisWorld,
+) -> None:
+    store, desk = alone.store(), alone.desk()
+    await store.commit([first()])
+    waiting = asyncio.create_task(desk.journal(RUN, after="1-0", wait_ms=20_000))
+    while not await alone.link.one("PUBSUB", "SHARDCHANNELS"):
+        await asyncio.sleep(0)
+    await alone.link.one("CLIENT", "KILL", "TYPE", "pubsub")
+    await store.commit([later()])
+    async with asyncio.timeout(10):
+        assert len(await waiting) == 1
+
+
 async def test_a_server_that_became_a_replica_is_not_available_for_a_time(
     alone: RedisWorld,
 ) -> None:
