@@ -16,6 +16,11 @@ VARIABLE: Final = "COORDINATOR_FAULT"
 
 POINTS: Final = frozenset(
     {
+        "commit.before",
+        "commit.after",
+        "read.after",
+        "reply.before",
+        "reply.after",
         "git.before_commit",
         "git.after_commit",
         "git.before_push",
