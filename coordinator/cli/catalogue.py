@@ -41,7 +41,7 @@ async def read_catalogue(session: Session, *, here: bool) -> Catalogue:
         return _from_files(session)
     try:
         async with connect(session) as connection:
-            return await _from_server(connection)
+            return await from_server(connection)
     except StoreUnavailableError as error:
         found = _from_files(session)
         if not found.workflows and not found.personas:
@@ -50,7 +50,8 @@ async def read_catalogue(session: Session, *, here: bool) -> Catalogue:
         return found
 
 
-async def _from_server(connection: Connection) -> Catalogue:
+async def from_server(connection: Connection) -> Catalogue:
+    """What is active on a server."""
     from coordinator.wiring import load_workflow
 
     found = Catalogue(members=await connection.desk.members())

@@ -28,7 +28,8 @@ ANSWERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What may be said, by the kind of question."""
 _WORDS: Final = tuple(word for words in ANSWERS.values() for word in words)
-_APPLIED_SECONDS: Final = 5.0
+_LOOKS: Final = 100
+_PAUSE_SECONDS: Final = 0.05
 
 
 @click.group(cls=Noun)
@@ -220,9 +221,8 @@ def _coerced(field: object, text: str) -> object:
 
 async def _wait_until_applied(desk: Desk, question: Question) -> None:
     """Return when the question is gone, or soon after: then nobody could apply it yet."""
-    try:
-        async with asyncio.timeout(_APPLIED_SECONDS):
-            while question in await desk.questions():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        say("the answer is on its way; no coordinator has applied it yet")
+    for _ in range(_LOOKS):
+        if question not in await desk.questions():
+            return
+        await asyncio.sleep(_PAUSE_SECONDS)
+    say("the answer is on its way; no coordinator has applied it yet")

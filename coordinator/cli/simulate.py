@@ -51,8 +51,7 @@ def simulate(session: Session, /, workflow: str, form: str, until: int | None, *
         compiled.workflow,
         task=_task(given["task"]),
         params=_params(compiled, given["params"]),
-        script=_script(given["replies"]),
-        seed=given["seed"],
+        script=_script(given["replies"], given["seed"]),
         until_ms=until,
     )
     out(json_text(simulation.to_json()) if form == "json" else _text(simulation))
@@ -75,18 +74,16 @@ def _params(compiled: Compiled, given: tuple[str, ...]) -> dict[str, object]:
     return values
 
 
-def _script(place: str | None) -> Script | None:
+def _script(place: str | None, seed: str) -> Script:
     from coordinator.simulation import Script
 
-    if place is None:
-        return None
-    data = read_data(place)
+    data = read_data(place) if place else {}
     if not isinstance(data, dict):
         raise CommandError(f"{place}: it has to be a mapping with `replies:` and `signals:`")
     known = ("replies", "signals", "scenario", "workflow", "task", "params", "expect")
     if not any(key in known for key in data) and data:
         data = {"replies": data}
-    return Script.read(data.get("replies"), data.get("signals"))
+    return Script.read(data.get("replies"), data.get("signals"), seed=seed)
 
 
 def _text(simulation: Simulation) -> str:

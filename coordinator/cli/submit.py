@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -22,10 +23,7 @@ from coordinator.cli.text import json_text
 @output_option("text", "json", "name")
 @redis_option
 @click.pass_obj
-def submit(
-    session: Session, /, task: str, workflow: str | None, params: tuple[str, ...], key: str | None,
-    no_push: bool, form: str,
-) -> None:  # fmt: skip
+def submit(session: Session, /, task: str, form: str, **given: Any) -> None:
     """Put a task on the queue and print the id of its run.
 
     \b
@@ -33,16 +31,16 @@ def submit(
       coordinator submit --task task.json --idempotency-key ticket-42
     """
     fields = {"task": json.dumps(read_object(task, "a task"))}
-    if workflow and workflow != "auto":
-        fields["workflow"] = workflow
-    if params:
-        fields["params"] = json.dumps(pairs(params))
-    if no_push:
+    if given["workflow"] not in (None, "auto"):
+        fields["workflow"] = given["workflow"]
+    if given["params"]:
+        fields["params"] = json.dumps(pairs(given["params"]))
+    if given["no_push"]:
         fields["push"] = "false"
 
     async def work() -> str:
         async with connect(session) as connection:
-            run = await connection.desk.submit(fields, idempotency_key=key)
+            run = await connection.desk.submit(fields, idempotency_key=given["key"])
             if not has_coordinator(await connection.desk.members()):
                 url = shown_url(session.settings())
                 say(f"warning: no coordinator runs on {url}; the task waits in the queue")

@@ -1,0 +1,125 @@
+"""`coordinator init`: a starter project that runs as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from coordinator.cli.commands import Leaf, yes_option
+from coordinator.cli.errors import CommandError, ExitCode
+from coordinator.cli.session import Session, out, say
+
+_HELLO: Final = """\
+# coordinator run workflows/hello.yml who=you --local
+schema: 1
+name: hello
+version: "1.0.0"
+description: Greet somebody, and have the greeting checked
+match: {types: [greeting]}
+params:
+  who: {type: string, default: world, description: whom to greet}
+steps:
+  - id: greet
+    type: persona-request
+    persona: greeter
+    params: {who: "{{ params.who }}"}
+  - id: check
+    type: persona-request
+    persona: checker
+    gate: pass
+    params: {text: "{{ greet.output }}"}
+outputs: {greeting: "{{ steps.greet.result.output }}"}
+"""
+_GREETER: Final = """\
+name: greeter
+kind: command
+description: Says hello
+timeout: 1m
+command: [echo, "hello {{ params.who }}"]
+"""
+_CHECKER: Final = """\
+name: checker
+kind: command
+description: Passes what has something in it
+timeout: 1m
+# Exit code 0 is the verdict `pass`, 1 is `fail`.
+command: [test, "-n", "{{ params.text }}"]
+"""
+_SCENARIO: Final = """\
+# coordinator simulate hello --replies scenarios/hello.scenario.yml
+scenario: an empty greeting does not get through
+workflow: hello
+params: {who: nobody}
+replies:
+  greet: {verdict: pass, result: {output: ""}}
+  check: {verdict: fail}
+expect:
+  status: failed
+"""
+_SETTINGS: Final = """\
+# Settings of the commands run here; `coordinator config show` explains each.
+redis: {url: embedded}        # a private server in .coordinator; or redis://host:6379
+folders: {workflows: workflows, personas: personas}
+"""
+_CI: Final = """\
+# Checks every workflow and persona of a change.
+name: workflows
+on: [push, pull_request]
+jobs:
+  validate:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with: {python-version: "3.12"}
+      - run: pip install coordinator
+      - run: coordinator validate --strict
+"""
+FILES: Final = {
+    "workflows/hello.yml": _HELLO,
+    "personas/greeter.yaml": _GREETER,
+    "personas/checker.yaml": _CHECKER,
+    "scenarios/hello.scenario.yml": _SCENARIO,
+    "coordinator.yaml": _SETTINGS,
+    ".github/workflows/coordinator.yml": _CI,
+    ".gitignore": ".coordinator/\n",
+}
+"""Path -> text of everything that is written."""
+
+
+@click.command(cls=Leaf)
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
+@yes_option
+@click.pass_obj
+def init(session: Session, folder: Path) -> None:
+    """Write a starter project into DIR: a workflow, personas, a scenario, settings, a CI job.
+
+    Files that are there stay as they are, unless you say --yes.
+
+    \b
+    Example:
+      coordinator init my-project
+    """
+    if folder.exists() and not folder.is_dir():
+        raise CommandError(f"{folder} is no folder; name another one")
+    present = [name for name, text in FILES.items() if _differs(folder / name, text)]
+    if present and not session.agrees(f"overwrite {', '.join(present)} in {folder}?"):
+        there = ", ".join(present)
+        told = f"{folder} has {there} already; nothing was written (--yes overwrites)"
+        raise CommandError(told, ExitCode.CONFLICT)
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        out(str(path))
+    go = "" if folder == Path() else f"cd {folder}; "
+    say(f"\ntry: {go}coordinator run hello who=you --local")
+
+
+def _differs(path: Path, text: str) -> bool:
+    """Whether writing would destroy something."""
+    if path.is_symlink() or path.is_dir():
+        return True
+    return path.exists() and path.read_bytes() != text.encode()
