@@ -77,6 +77,11 @@ _EXPECTED: Final = frozenset(
 )
 """Errors of ours whose message is meant for people; by name, so that none has to be imported."""
 
+_CURES: Final = {
+    "StoreUnavailableError": "; start it, or name another one with --redis (see coordinator doctor)"
+}
+"""What to do, for errors that do not know it themselves."""
+
 
 def told(error: BaseException, *, debug: bool) -> tuple[str, ExitCode]:
     """The text for stderr and the exit code of whatever a command raised."""
@@ -94,7 +99,8 @@ def _short(error: BaseException) -> tuple[str, ExitCode]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", ExitCode.INTERRUPTED
     if any(kind.__name__ in _EXPECTED for kind in type(error).__mro__):
-        return f"error: {error}", ExitCode.FAILED
+        cure = _CURES.get(type(error).__name__, "")
+        return f"error: {str(error).rstrip('.') if cure else error}{cure}", ExitCode.FAILED
     if isinstance(error, FileNotFoundError):
         return f"error: {error.filename}: no such file; correct the path", ExitCode.NOT_FOUND
     if isinstance(error, PermissionError):
