@@ -104,7 +104,7 @@ async def sync_forever(sync: Sync, *, interval: timedelta, stop: Stop) -> None:
     while not stop.is_set:
         found = await _unless_stopped(stop, sync_once(sync, status))
         if found is None:
-            return
+            continue
         if failures and not found.error:
             sync.log.info("sync_recovered", bundle=sync.bundle, revision=found.observed)
         failures = failures + 1 if found.error else 0
@@ -131,7 +131,7 @@ async def _kept_in_store(sync: Sync, status: SyncStatus) -> bool:
 
 
 async def _unless_stopped(stop: Stop, work: Coroutine[Any, Any, SyncStatus]) -> SyncStatus | None:
-    """What `work` gives, or None as soon as the loop is to end: git may take minutes."""
+    """What `work` gives; None as soon as the loop is to end, because git may take minutes."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.within(_LONGEST_TURN))
     try:
@@ -162,7 +162,12 @@ async def sync_once(sync: Sync, before: SyncStatus | None = None) -> SyncStatus:
     status = replace(status, error="", at_ms=sync.now_ms())
     try:
         for _ in range(_RACES):
-            status, is_done = await _turn(sync, status)
+            active = await _active(sync)
+            tip = await in_thread(sync.origin.look)
+            before, status = status, _seen(status, tip, active)
+            if tip.mark == before.mark and status.active == before.active:
+                return status
+            status, is_done = await _advance(sync, status, tip, active)
             if is_done:
                 return status
     except (SourceError, GitError, OSError, StoreUnavailableError) as error:
@@ -171,15 +176,18 @@ async def sync_once(sync: Sync, before: SyncStatus | None = None) -> SyncStatus:
     return replace(status, mark="", error="other coordinators activate at the same time; retrying")
 
 
-async def _turn(sync: Sync, status: SyncStatus) -> tuple[SyncStatus, bool]:
-    """The status after one look, and False if another coordinator was faster."""
-    active = await _active(sync)
+def _seen(status: SyncStatus, tip: Tip, active: ActiveBundle | None) -> SyncStatus:
+    """The status with what one look at the source and the store gave."""
     revision = active.revision if active else ""
-    tip = await in_thread(sync.origin.look)
-    is_settled = tip.mark == status.mark and revision == status.active
-    status = replace(status, active=revision, last_good=status.last_good or revision)
-    if is_settled:
-        return status, True
+    observed = status.observed if tip.mark == status.mark else tip.revision
+    last_good = status.last_good or revision
+    return replace(status, observed=observed, active=revision, last_good=last_good)
+
+
+async def _advance(
+    sync: Sync, status: SyncStatus, tip: Tip, active: ActiveBundle | None
+) -> tuple[SyncStatus, bool]:
+    """Read, check and activate `tip`; False if another coordinator was faster."""
     snapshot = await in_thread(lambda: sync.origin.read(tip))
     if snapshot.was_rewritten:
         sync.log.warning("source_rewritten", bundle=sync.bundle, revision=snapshot.revision)

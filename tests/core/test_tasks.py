@@ -173,7 +173,7 @@ def test_what_producers_call_things_is_understood(
 )
 def test_what_can_be_no_task_is_refused_with_a_cure(given: object, says: str) -> None:
     with pytest.raises(TaskError) as caught:
-        normalise_task(given)  # type: ignore[arg-type]
+        normalise_task(given)  # type: ignore[arg-type]  # that is the test
 
     assert says in str(caught.value)
     assert caught.value.cure

@@ -92,7 +92,7 @@ async def test_stopping_does_not_wait_for_a_remote_that_hangs() -> None:
             release.wait(60)
             raise AssertionError("nobody waits for this")
 
-    synced, stop = Synced(Hanging()), Stop()  # type: ignore[arg-type]
+    synced, stop = Synced(Hanging()), Stop()
     loop = asyncio.create_task(sync_forever(synced.sync, interval=SOON, stop=stop))
     await asyncio.sleep(0)
     began = time.monotonic()

@@ -206,6 +206,25 @@ async def test_a_remote_that_vanishes_costs_nothing(project: Project, synced: Sy
     assert (status.error, await synced.stored()) == ("", "2.0.0")
 
 
+async def test_a_commit_that_cannot_be_fetched_is_observed_all_the_same(
+    project: Project, synced: Synced
+) -> None:
+    good = at(project.tip())
+    await synced.looks()
+    newer = project.colleague_pushes({"workflows/ship.yml": version("2.0.0")})
+    lost = project.remote / "objects" / newer[:2] / newer[2:]
+    content = lost.read_bytes()
+    lost.unlink()
+
+    status = await synced.looks()
+
+    assert (status.observed, status.attempted, status.active) == (at(newer), good, good)
+    assert status.error
+
+    lost.write_bytes(content)
+    assert (await synced.looks()).active == at(newer)
+
+
 async def test_a_force_push_is_followed_and_reported(project: Project, synced: Synced) -> None:
     first = project.tip()
     project.colleague_pushes({"workflows/ship.yml": version("1.1.0")})
@@ -247,13 +266,13 @@ async def test_a_coordinator_that_looked_longer_ago_does_not_bring_the_old_back(
         look = staticmethod(synced.sync.origin.look)
 
         def read(self, tip: object) -> object:
-            snapshot = read(tip)  # type: ignore[arg-type]
+            snapshot = read(tip)
             if not pushed:
                 pushed.append(project.colleague_pushes({"workflows/ship.yml": version("2.0.0")}))
                 asyncio.run(other.looks())
             return snapshot
 
-    late = Synced(HeldUp(), synced.definitions)  # type: ignore[arg-type]
+    late = Synced(HeldUp(), synced.definitions)
     status = await late.looks()
 
     assert await other.stored() == "2.0.0"
@@ -289,7 +308,7 @@ async def test_a_store_that_is_away_is_an_error_of_the_status(synced: Synced) ->
         async def active(self) -> list[object]:
             raise StoreUnavailableError("no answer")
 
-    status = await Synced(synced.sync.origin, Away()).looks()  # type: ignore[arg-type]
+    status = await Synced(synced.sync.origin, Away()).looks()
 
     assert status.error == "no answer"
 
