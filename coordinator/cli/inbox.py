@@ -187,7 +187,8 @@ def signal_for(question: Question, said: Said, *, by: str, comment: str) -> dict
         raise CommandError(told, ExitCode.NOT_ALLOWED)
     form = question.question.get("form")
     values = _values(form if isinstance(form, Mapping) else {}, said.given, word)
-    parts = {"by": by, "comment": comment, "values": values}
+    attempt = question.question.get("attempt")
+    parts = {"by": by, "comment": comment, "values": values, "attempt": attempt}
     signal: dict[str, object] = {"kind": "answer", "node": question.node, "answer": word}
     return signal | {name: value for name, value in parts.items() if value}
 

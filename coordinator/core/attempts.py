@@ -14,6 +14,7 @@ from coordinator.core.forms import form_problems
 from coordinator.core.ids import attempt_token
 from coordinator.core.payload import persona_payload, run_files, work_payload
 from coordinator.core.settle import (
+    anew,
     asked_target,
     end_attempt,
     is_first_to_land,
@@ -75,7 +76,7 @@ def _send(
             node=path,
             attempt=state.attempt,
             token=attempt_token(turn.head.seed, path, state.attempt),
-            payload=build(turn, path, node, ask_of(node), params=params, timeout_ms=timeout),
+            payload=build(turn, path, node, params=params, timeout_ms=timeout),
             deadline_ms=None if deadline is None else turn.at_ms + deadline,
         )
     )
@@ -89,6 +90,7 @@ def _ask_human(turn: Turn, path: str, node: Node, params: object, deadline: int 
         "title": node.name or node.id,
         "description": node.description,
         "step": node.id,
+        "attempt": attempt,
         "form": primitive.form,
         "assignees": primitive.assignees,
         "answers": ["approve", "reject"],
@@ -178,8 +180,7 @@ def on_landed(turn: Turn, land_path: str) -> None:
     turn.results[f"{path}@patch"] = None
     if state.status is not NodeStatus.RUNNING:
         return
-    # a later attempt of the node lands anew
-    turn.nodes[land_path] = None
+    turn.note(land_path, anew(landed, 0))
     if landed.status is NodeStatus.SUCCEEDED:
         succeed(turn, path, verdict=state.verdict, result=turn.result(path))
         return
@@ -214,28 +215,31 @@ def on_timer(turn: Turn, event: TimerFired) -> None:
             turn.count(waiting=-1)
             turn.push("again", event.node)
         case TimerKind.DEADLINE, NodeStatus.WAITING:
-            _on_deadline(turn, event.node)
+            _on_deadline(turn, event)
         case _:
             turn.ignored = "late"
 
 
-def _on_deadline(turn: Turn, path: str) -> None:
-    primitive = turn.define(path).primitive
-    default = primitive.on_deadline if isinstance(primitive, Ask) else None
+def _on_deadline(turn: Turn, event: TimerFired) -> None:
+    path = event.node
+    default = ask_of(turn.define(path)).on_deadline
     end_attempt(turn, path, stop=False)
     if default is None:
         message = "no human answered before the deadline"
         fail(turn, path, Failure(error_class=ErrorClass.HUMAN_TIMEOUT, message=message))
         return
     values = default.get("values")
-    _apply_answer(
-        turn,
-        path,
+    said = Answered(
+        id=event.id,
+        run=event.run,
+        at_ms=event.at_ms,
+        node=path,
         answer=str(default.get("answer", "reject")),
         by="deadline",
         comment=str(default.get("comment", "")),
         values=values if isinstance(values, Mapping) else {},
     )
+    _apply_answer(turn, said)
 
 
 def on_answer(turn: Turn, event: Answered) -> None:
@@ -244,7 +248,8 @@ def on_answer(turn: Turn, event: Answered) -> None:
     if state is None:
         turn.refused = f"nothing at {event.node!r} waits for a human"
         return
-    if state.status is not NodeStatus.WAITING:
+    is_other = event.attempt not in (0, state.attempt) or state.answered == event.id
+    if state.status is not NodeStatus.WAITING or is_other:
         turn.ignored = "late"
         return
     node = turn.define(event.node)
@@ -256,14 +261,7 @@ def on_answer(turn: Turn, event: Answered) -> None:
         turn.refused = "; ".join(problems)
         return
     end_attempt(turn, event.node, stop=False)
-    _apply_answer(
-        turn,
-        event.node,
-        answer=event.answer,
-        by=event.by,
-        comment=event.comment,
-        values=event.values,
-    )
+    _apply_answer(turn, event)
 
 
 def _answer_problems(primitive: Ask, event: Answered) -> list[str]:
@@ -274,32 +272,39 @@ def _answer_problems(primitive: Ask, event: Answered) -> list[str]:
     return form_problems(primitive.form, event.values) if event.answer == "approve" else []
 
 
-def _apply_answer(
-    turn: Turn, path: str, *, answer: str, by: str, comment: str, values: Mapping[str, object]
-) -> None:
-    node = turn.define(path)
-    verdict = "pass" if answer == "approve" else "fail"
-    result = {**values, "answer": answer, "by": by, "comment": comment}
+def _apply_answer(turn: Turn, event: Answered) -> None:
+    path, node = event.node, turn.define(event.node)
+    verdict = "pass" if event.answer == "approve" else "fail"
+    result = {
+        **event.values,
+        "answer": event.answer,
+        "by": event.by,
+        "comment": event.comment,
+    }
     turn.put_result(path, result)
-    said = f"{answer} by {by or 'somebody'}" + (f": {comment}" if comment else "")
-    turn.note(path, turn.node(path)._replace(verdict=verdict, reason=said[:500]))
+    said = _in_words(event)
+    turn.note(path, turn.node(path)._replace(verdict=verdict, reason=said, answered=event.id))
     failure = gate_failure(node, verdict)
     if failure is not None:
         message = f"{failure.message} ({said})"
         fail(turn, path, Failure(error_class=ErrorClass.GATE, message=message))
     else:
-        succeed(turn, path, verdict=verdict, result=result, reason=said[:500])
+        succeed(turn, path, verdict=verdict, result=result, reason=said)
+
+
+def _in_words(event: Answered) -> str:
+    said = f"{event.answer} by {event.by or 'somebody'}"
+    return (f"{said}: {event.comment}" if event.comment else said)[:500]
 
 
 def _decide_escalation(turn: Turn, event: Answered) -> None:
     path, state = event.node, turn.node(event.node)
-    said = f"{event.answer} by {event.by or 'somebody'}"
-    said += f": {event.comment}" if event.comment else ""
+    said = _in_words(event)
     if event.answer not in ("retry", "skip", "continue", "abort", "reject"):
         turn.refused = f"{event.answer!r} is no answer here: retry, skip, continue or abort"
         return
     end_attempt(turn, path, stop=False)
-    turn.note(path, state._replace(reason=said[:500], is_escalated=False))
+    turn.note(path, state._replace(reason=said, is_escalated=False, answered=event.id))
     match event.answer:
         case "retry":
             turn.push("again", path)
@@ -307,6 +312,6 @@ def _decide_escalation(turn: Turn, event: Answered) -> None:
             settle(turn, path, NodeStatus.SKIPPED)
         case "continue":
             turn.note(path, turn.node(path)._replace(error=None))
-            succeed(turn, path, verdict=None, result=dict(event.values) or None, reason=said[:500])
+            succeed(turn, path, verdict=None, result=dict(event.values) or None, reason=said)
         case _:
             settle(turn, path, NodeStatus.FAILED)

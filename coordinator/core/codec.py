@@ -227,7 +227,8 @@ def signal_event(signal: object, *, id: str, run: str, at_ms: int, seed: str = "
     """The event that a signal from outside stands for.
 
     A signal is an object with a `kind`: `cancel` and `terminate` (`by`, `reason`), `pause` and
-    `resume` (`by`), `answer` (`node`, `answer`, `by`, `comment`, `values`).
+    `resume` (`by`), `answer` (`node`, `answer`, and perhaps `by`, `comment`,
+    `values`, `attempt`).
 
     Raises:
         BadSignalError: it is anything else, or has a key, a type or a size that does not belong.
@@ -263,6 +264,12 @@ def _text(limit: int) -> Callable[[str, object], str]:
     return check
 
 
+def _count(key: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**9:
+        raise BadSignalError(f"{key!r} is a whole number, not {_kind_of(value)}")
+    return value
+
+
 def _object(key: str, value: object) -> Json:
     if not isinstance(value, Mapping):
         raise BadSignalError(f"{key!r} is an object, not {_kind_of(value)}")
@@ -295,6 +302,7 @@ _SIGNALS: Final[Mapping[str, tuple[Mapping[str, Callable[[str, object], Any]], A
             "by": _text(MAX_NAME),
             "comment": _text(MAX_COMMENT),
             "values": _object,
+            "attempt": _count,
         },
         Answered,
     ),

@@ -28,7 +28,10 @@ def begin_container(turn: Turn, path: str) -> None:
     )
     match node.primitive:
         case Loop():
-            turn.move(path, state._replace(iteration=state.iteration + 1))
+            turn.move(
+                path,
+                state._replace(iteration=state.iteration + 1, iterations_before=state.iteration),
+            )
             open_scope(turn, f"{path}#{state.iteration + 1}")
         case Choose() as choose:
             _choose(turn, path, choose, state)
@@ -153,7 +156,7 @@ def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> N
     except ExpressionError as error:
         fail(turn, owner, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
         return
-    allowed = loop.max_iterations * max(state.attempt, 1)
+    allowed = state.iterations_before + loop.max_iterations
     if is_done or (loop.until is None and state.iteration >= allowed):
         _end_container(turn, owner, f"{owner}#{state.iteration}", tally)
     elif state.iteration >= allowed:

@@ -102,6 +102,8 @@ class Answered(_Event):
     by: str = ""
     comment: str = ""
     values: Mapping[str, object] = field(default_factory=dict)
+    attempt: int = 0
+    """Which asking it answers, so that it cannot answer a later one; 0 = whichever waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

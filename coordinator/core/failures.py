@@ -35,9 +35,10 @@ def retry_delay_ms(turn: Turn, node: Node, state: NodeState, failure: Failure) -
     retry = node.retry
     if failure.retryable is False or failure.error_class not in retry.on:
         return None
-    if state.attempt >= retry.max_attempts:
+    tried = state.attempt - state.spent
+    if tried >= retry.max_attempts:
         return None
-    delay = min(_grown(retry, state.attempt), retry.max_delay_ms)
+    delay = min(_grown(retry, tried), retry.max_delay_ms)
     seed = turn.event.seed or turn.head.seed
     delay = min(
         int(delay * (1 + 0.25 * jitter(seed, node.path, state.attempt))), retry.max_delay_ms
@@ -99,7 +100,7 @@ def escalate(turn: Turn, path: str, node: Node) -> None:
         "title": f"{node.name or node.id} failed: what now?",
         "step": node.id,
         "error": dict(state.error or {}),
-        "attempts": state.attempt,
+        "attempt": state.attempt,
         "answers": ["retry", "skip", "continue", "abort"],
         "task": {key: turn.head.task.get(key) for key in ("id", "title", "repo")},
     }

@@ -10,7 +10,7 @@ from coordinator.core.definition import Ask, ErrorClass, Join, Loop, Node
 from coordinator.core.events import Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
-from coordinator.core.settle import end_attempt, error_of, settle
+from coordinator.core.settle import anew, end_attempt, error_of, is_landing, settle
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import (
     CHUNK,
@@ -116,13 +116,21 @@ def _forget_children(turn: Turn, path: str) -> None:
     below = f"{path}/"
     for known in [*turn.state.nodes, *turn.nodes]:
         if known.startswith(below):
-            turn.nodes[known] = None
+            turn.nodes[known] = _begun_anew(turn, known, known[len(below) :])
     for known in [*turn.state.scopes, *turn.scopes]:
         if known == path or known.startswith(below):
             turn.scopes[known] = None
     for known in [*turn.state.results, *turn.results]:
         if known.startswith(below):
             turn.results[known] = None
+
+
+def _begun_anew(turn: Turn, path: str, inside: str) -> NodeState | None:
+    """Iterations are numbered on, so that nothing below one comes again."""
+    state = turn.node(path)
+    if "#" in inside or not state.attempt:
+        return None
+    return anew(state, len(turn.define(path).dependencies))
 
 
 def on_settled(turn: Turn, path: str, begin: int) -> None:
@@ -223,15 +231,16 @@ def cancel_node(turn: Turn, path: str) -> None:
         return
     if state.status is NodeStatus.RUNNING and _shut_inside(turn, path, state):
         return
-    end_attempt(turn, path, stop=True)
+    if state.status is not NodeStatus.RUNNING or isinstance(turn.define(path).primitive, Ask):
+        end_attempt(turn, path, stop=True)
     settle(turn, path, NodeStatus.CANCELLED, reason="cancelled")
 
 
 def _shut_inside(turn: Turn, path: str, state: NodeState) -> bool:
     """Shut what runs inside the node; whether the node's own end follows from that."""
-    if turn.find(path + LAND) is not None:
+    if is_landing(turn, path):
         end_attempt(turn, path + LAND, stop=True)
-        turn.nodes[path + LAND] = None
+        turn.note(path + LAND, anew(turn.node(path + LAND), 0))
         return False
     primitive = turn.define(path).primitive
     if state.is_handed_on:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from coordinator.core.context import NodeView, iteration_of, locate
-from coordinator.core.definition import Ask, Files, Limits, Node
+from coordinator.core.definition import Ask, Files, Limits, Node, ask_of
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import LAND, RELEASE, Turn, child_path, owner_of, parent_scope
 
@@ -16,7 +16,7 @@ _MOST_SHOWN: Final = 50
 
 
 def persona_payload(
-    turn: Turn, path: str, node: Node, ask: Ask, *, params: object, timeout_ms: int
+    turn: Turn, path: str, node: Node, *, params: object, timeout_ms: int
 ) -> dict[str, object]:
     """The payload of a request to a persona (or a plugin's executor)."""
     return {
@@ -32,7 +32,7 @@ def persona_payload(
             "outcome": turn.record.outcome or None,
             "error": turn.record.error,
         },
-        "files": _files_for_persona(turn, ask),
+        "files": _files_for_persona(turn, ask_of(node)),
         "attempt": turn.node(path).attempt,
         "timeout_ms": timeout_ms,
         "feedback": _feedback(turn, path),
@@ -40,10 +40,10 @@ def persona_payload(
 
 
 def work_payload(
-    turn: Turn, path: str, node: Node, ask: Ask, *, params: object, timeout_ms: int
+    turn: Turn, path: str, node: Node, *, params: object, timeout_ms: int
 ) -> dict[str, object]:
     """The payload of work for the coordinator's own executors."""
-    served = path.removesuffix(LAND)
+    ask, served = ask_of(node), path.removesuffix(LAND)
     limits = _limits_of(turn, served, ask)
     payload: dict[str, object] = {
         "type": ask.target,

@@ -42,7 +42,7 @@ def _below(graph: Graph, scope: str, state: RunState) -> Iterator[NodeRow]:
     for step, node in graph.nodes.items():
         path = f"{scope}/{step}" if scope else step
         known = state.nodes.get(path)
-        yield _row(path, node, known or _unreached(state))
+        yield _row(path, node, _shown(known, state))
         yield from _inside(path, node, known, state)
 
 
@@ -66,8 +66,11 @@ def _inside(path: str, node: Node, known: NodeState | None, state: RunState) -> 
             yield from _below(graph, f"{path}/{name}", state)
 
 
-def _unreached(state: RunState) -> NodeState:
-    if not state.record.status.is_final:
+def _shown(known: NodeState | None, state: RunState) -> NodeState:
+    is_over = state.record.status.is_final
+    if known is not None and not (is_over and known.status is NodeStatus.PENDING):
+        return known
+    if not is_over:
         return NodeState()
     return NodeState(status=NodeStatus.SKIPPED, reason="it was never reached")
 

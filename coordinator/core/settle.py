@@ -132,8 +132,27 @@ def _leave_patchers(turn: Turn, path: str) -> None:
         return
     rest = tuple(one for one in scope.patchers if one != path)
     turn.scopes[parent] = scope._replace(patchers=rest)
-    if rest and turn.node(rest[0]).is_handed_on and turn.find(rest[0] + LAND) is None:
+    if rest and turn.result(f"{rest[0]}@patch") is not None and not is_landing(turn, rest[0]):
         turn.push("ask", rest[0] + LAND)
+
+
+def is_landing(turn: Turn, path: str) -> bool:
+    """Whether the patch of the node's reply is being applied now."""
+    state = turn.find(path + LAND)
+    return state is not None and state.status in (NodeStatus.RUNNING, NodeStatus.BACKING_OFF)
+
+
+def anew(state: NodeState, dependencies: int) -> NodeState:
+    """The state of a node that begins again; its attempts go on counting, so that a late reply to
+    an earlier one is not mistaken for a reply to a later one.
+    """
+    return NodeState(
+        unsettled=dependencies,
+        attempt=state.attempt,
+        spent=state.attempt,
+        answered=state.answered,
+        iteration=state.iteration,
+    )
 
 
 def is_first_to_land(turn: Turn, path: str) -> bool:

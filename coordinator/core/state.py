@@ -116,6 +116,8 @@ class NodeState(NamedTuple):
     """While pending: dependencies that failed, tolerated ones included, cancelled ones not."""
     iteration: int = 0
     """Of a loop: the current or last one, from 1."""
+    iterations_before: int = 0
+    """Of a loop: iterations of earlier attempts, which do not count against `max_iterations`."""
     branch: int = -1
     """Of a choice: which branch runs; -1 none, len(branches) the `otherwise`."""
     started_ms: int = 0
@@ -135,6 +137,10 @@ class NodeState(NamedTuple):
     """It failed, and `on_error: continue` made that count as succeeded."""
     is_escalated: bool = False
     """It failed, and the question that waits for a human is what to do now."""
+    spent: int = 0
+    """Attempts of earlier rounds, before its container began again; they do not count as retries."""
+    answered: str = ""
+    """Id of the last answer applied; the same one again is a repetition."""
     is_handed_on: bool = False
     """Its attempt is over, and what follows from it still runs: its patch lands, or its fallback.
     """

@@ -28,7 +28,7 @@ class Intake:
     def __init__(
         self, catalogue: Catalogue, check_params: CheckParams, env: Mapping[str, object]
     ) -> None:
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._check_params = check_params
         self._env = env
 
@@ -45,7 +45,7 @@ class Intake:
             message = task_from_delivery(delivery)
             task = normalise_task(message.task, entry_id=delivery.entry_id)
             digest = message.more.get("digest")
-            chosen = await self._catalogue.choose(task, message.workflow, digest=digest)
+            chosen = await self.catalogue.choose(task, message.workflow, digest=digest)
         except (BadMessageError, TaskError, NoRouteError, UnknownWorkflowError) as error:
             raise TaskRefusedError(str(error)) from None
         params, problems = self._check_params(chosen.workflow, message.params)

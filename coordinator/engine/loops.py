@@ -75,10 +75,18 @@ async def forever(stop: Stop, turn: Callable[[], Awaitable[None]], *, log: Log, 
 class Decider:
     """Reads deliveries and settles them; now and then takes over those of the dead."""
 
-    def __init__(self, source: EventSource, settler: Settler, *, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        source: EventSource,
+        settler: Settler,
+        *,
+        lease_seconds: float,
+        read_ms: int = READ_MS,
+    ) -> None:
         self._source = source
         self._settler = settler
         self._lease = lease_seconds
+        self._read_ms = read_ms
         self._next_claim = 0.0
 
     async def next(self) -> None:
@@ -93,7 +101,7 @@ class Decider:
             if claimed:
                 return claimed
             self._next_claim = now + self._lease / 3
-        return await self._source.read(wait_ms=READ_MS)
+        return await self._source.read(wait_ms=self._read_ms)
 
 
 async def fire_timers_forever(timers: Timers, stop: Stop, *, log: Log) -> None:

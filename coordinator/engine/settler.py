@@ -20,7 +20,6 @@ from coordinator.core.ids import RunId
 from coordinator.core.state import Changes, RunState, RunStatus
 from coordinator.core.turn import MAX_COMMANDS
 from coordinator.engine.catalogue import (
-    Catalogue,
     DefinitionUnusableError,
     NothingActiveError,
 )
@@ -117,7 +116,6 @@ class Settler:
         self,
         store: RunStore,
         source: EventSource,
-        catalogue: Catalogue,
         intake: Intake,
         *,
         telemetry: Telemetry,
@@ -125,7 +123,7 @@ class Settler:
     ) -> None:
         self._store = store
         self._source = source
-        self._catalogue = catalogue
+        self._catalogue = intake.catalogue
         self._intake = intake
         self._telemetry = telemetry
         self._log = log

@@ -61,9 +61,11 @@ class Script:
     exact: Mapping[str, tuple[ScriptedReply, ...]] = field(default_factory=dict)
     globs: Sequence[tuple[re.Pattern[str], tuple[ScriptedReply, ...]]] = ()
     signals: Sequence[ScriptedSignal] = ()
+    seed: str = "0"
+    """What chance is drawn from; the same seed gives the same simulation."""
 
     @classmethod
-    def read(cls, replies: object = None, signals: object = None) -> Script:
+    def read(cls, replies: object = None, signals: object = None, *, seed: object = 0) -> Script:
         """From the values of a scenario file.
 
         Raises:
@@ -82,7 +84,7 @@ class Script:
             else:
                 exact[str(key)] = spoken
         told = tuple(_signal(at, one) for at, one in enumerate(signals or (), 1))
-        return cls(exact=exact, globs=globs, signals=told)
+        return cls(exact=exact, globs=globs, signals=told, seed=str(seed))
 
     def reply(self, path: str, attempt: int) -> ScriptedReply:
         """What the node's persona says to this attempt; a pass at once where nothing is written."""

@@ -111,14 +111,13 @@ def simulate(
     task: Mapping[str, object] | None = None,
     params: Mapping[str, object] | None = None,
     script: Script | None = None,
-    seed: int | str = 0,
     until_ms: int | None = None,
 ) -> Simulation:
     """Run `workflow` for a (normalised) task with checked params until it ends or cannot move.
 
     The same arguments always give the same simulation.
     """
-    world = _World(workflow, script or Script(), str(seed))
+    world = _World(workflow, script or Script())
     world.begin(task or {}, params or {})
     world.play(until_ms)
     return world.report()
@@ -135,7 +134,6 @@ class _Stamp(TypedDict):
 class _World:
     definition: Workflow
     script: Script
-    seed: str
     state: RunState | None = None
     now_ms: int = _START_MS
     queue: list[tuple[int, int, int, Event]] = field(default_factory=list)
@@ -151,7 +149,7 @@ class _World:
             id="0",
             run=self.run,
             at_ms=_START_MS,
-            seed=f"seed {self.seed}",
+            seed=f"seed {self.script.seed}",
             workflow=self.definition.id,
             digest=self.definition.digest,
             task=task,
@@ -279,7 +277,7 @@ class _World:
 
     def _stamp(self, at_ms: int) -> _Stamp:
         self.number += 1
-        name = f"{self.seed}-{self.number}"
+        name = f"{self.script.seed}-{self.number}"
         return _Stamp(id=name, run=self.run, at_ms=at_ms, seed=name)
 
 

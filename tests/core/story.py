@@ -102,6 +102,8 @@ class Story:
 
     def answers(self, path: str, answer: str, **more: Any) -> list[str]:
         """A human answers."""
+        asked = self.questions.get(path)
+        more.setdefault("attempt", asked.attempt if asked else 0)
         return self.happens(Answered(**self._stamp(), node=path, answer=answer, **more))
 
     def cancels(self) -> list[str]:

@@ -501,3 +501,45 @@ def test_a_run_over_its_time_limit_fails_and_cleans_up() -> None:
 
     assert story.fires("", "run_timeout", 0) == ["stop a #1", "ask finally/report #1"]
     assert story.passes("finally/report") == ["end failed"]
+
+
+def test_a_late_answer_to_an_earlier_round_of_a_retried_block_does_not_count() -> None:
+    steps = [ask("a"), ask("b")]
+    story = Story(workflow(parallel("p", steps=steps, on_error="escalate")))
+    story.starts()
+    token = story.requests["p/b"].token
+    story.replies("p/a", error="refused")
+
+    assert story.answers("p", "retry") == ["ask p/a #2", "ask p/b #2"]
+    assert story.replies("p/b", attempt=1, token=token) == ["ignored: late"]
+    story.passes("p/a")
+    assert story.passes("p/b") == ["end succeeded"]
+
+
+def test_attempts_of_an_earlier_round_are_no_retries_of_the_later_one() -> None:
+    retry = {"max_attempts": 2, "delay_ms": 10}
+    story = Story(workflow(parallel("p", steps=[ask("a", retry=retry)], on_error="escalate")))
+    story.starts()
+    story.replies("p/a", error="transport")
+    story.fires("p/a", "retry", 1)
+    story.replies("p/a", error="transport")
+    story.answers("p", "retry")
+
+    assert story.replies("p/a", error="transport") == ["retry p/a later"]
+
+
+def test_each_landing_has_a_token_of_its_own() -> None:
+    definition = workflow(
+        ask("a", files="patch", retry={"max_attempts": 1}, on_error="escalate"), uses_files=True
+    )
+    story = Story(definition, task={"repo": "/srv/repo.git"})
+    story.starts()
+    story.replies("@prepare", files={"revision": "r0"})
+    story.passes("a", patch={"base": "r0", "diff": "1"})
+    token = story.requests["a@land"].token
+    story.replies("a@land", error="refused", message="not allowed there")
+    story.answers("a", "retry")
+    story.passes("a", patch={"base": "r0", "diff": "2"})
+
+    assert story.replies("a@land", attempt=1, token=token) == ["ignored: late"]
+    assert story.replies("a@land", files={"revision": "r1"}) == ["ask @release #1"]

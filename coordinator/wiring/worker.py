@@ -1,0 +1,89 @@
+"""What a worker is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+
+from coordinator.config import Settings
+from coordinator.definitions.persona import PersonaKind
+from coordinator.engine.loops import Stop, announce_forever
+from coordinator.engine.settler import Log
+from coordinator.ports import Member
+from coordinator.redis_store import RedisRequestQueue
+from coordinator.wiring.connection import Connection, PersonaShelf, connect, instance_name
+from coordinator.workers.checkout import GitCheckout
+from coordinator.workers.providers import Personas
+from coordinator.workers.providers.command import CommandProvider, CommandSettings
+from coordinator.workers.serve import Worker, WorkerSettings
+from coordinator.workers.workspaces import Rooms
+
+
+async def run_worker(
+    settings: Settings,
+    personas: Sequence[str],
+    *,
+    stop: Stop,
+    log: Log,
+) -> None:
+    """Serve these personas until stopped; stopped twice, leave at once.
+
+    Raises:
+        StoreUnavailableError: the server could not be reached at the start.
+        StoreUnsuitableError: it must not be used.
+    """
+    name = f"{instance_name(settings)}-worker"
+    async with connect(settings) as connection, asyncio.TaskGroup() as group:
+        queue = RedisRequestQueue(connection.server, targets=personas, consumer=name)
+        worker = Worker(
+            queue,
+            _answers(settings, connection).answer,
+            WorkerSettings(
+                name=name,
+                concurrency=settings.worker.concurrency,
+                lease_seconds=settings.worker.lease.total_seconds(),
+                drain_seconds=settings.worker.drain.total_seconds(),
+            ),
+            log=log,
+        )
+        member = Member(
+            name=name,
+            role="worker",
+            personas=tuple(personas),
+            concurrency=settings.worker.concurrency,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        )
+        group.create_task(announce_forever(connection.registry, member, stop, log=log))
+        log.info("worker_started", instance=name, personas=list(personas))
+        await serve(worker, stop)
+        stop.now()
+
+
+def _answers(settings: Settings, connection: Connection) -> Personas:
+    folder = settings.state_dir / "worker"
+    command = CommandProvider(
+        CommandSettings(allow=frozenset(settings.worker.allow_commands)),
+        Rooms(folder / "rooms"),
+        GitCheckout(folder / "mirrors", allow_local=list(settings.repo_roots)),
+    )
+    return Personas({PersonaKind.COMMAND: command}, PersonaShelf(connection.definitions))
+
+
+async def serve(worker: Worker, stop: Stop) -> None:
+    """Serve until stopped; stopped twice, leave at once."""
+    serving = asyncio.create_task(worker.serve())
+    told = asyncio.create_task(_tell(worker, stop))
+    try:
+        await serving
+    finally:
+        told.cancel()
+
+
+async def _tell(worker: Worker, stop: Stop) -> None:
+    await stop.wait()
+    worker.stop()
+    await stop.wait_twice()
+    worker.stop()
