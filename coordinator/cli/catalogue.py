@@ -84,7 +84,7 @@ def _from_files(session: Session) -> Catalogue:
     if not any((Path.cwd() / name).is_dir() for name in folder.names):
         return found
     for target in targets(Path(), folder.names):
-        if is_persona_file(target.path):
+        if is_persona_file(target.path, folder.names):
             continue
         compiled, _ = folder.compile(target)
         if compiled is None:

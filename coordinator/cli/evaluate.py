@@ -9,7 +9,7 @@ import click
 
 from coordinator.cli.commands import Leaf
 from coordinator.cli.errors import BadUsageError, CommandError
-from coordinator.cli.inputs import read_data
+from coordinator.cli.inputs import read_object
 from coordinator.cli.session import out
 from coordinator.cli.text import clean, json_text
 from coordinator.core.expressions import ExpressionError, compile_expression
@@ -45,9 +45,7 @@ def evaluate(expression: str | None, template: str | None, context: str | None) 
     """
     if (expression is None) == (template is None):
         raise BadUsageError("give either EXPRESSION or --template TEXT")
-    data = read_data(context) if context else {}
-    if not isinstance(data, dict):
-        raise CommandError(f"{context}: the context has to be a mapping of names to values")
+    data = read_object(context, "the context") if context else {}
     source = expression if expression is not None else str(template)
     try:
         if expression is not None:

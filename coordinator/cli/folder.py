@@ -180,24 +180,25 @@ def targets(path: Path, names: tuple[str, str]) -> list[Target]:
     if path.absolute().name in names:
         top = top.parent
     found = [each for part in parts or [path] for each in _files_below(part)]
-    return [Target(each, top) for each in found if is_definition(each, bool(parts))]
+    return [Target(each, top) for each in found if _is_definition(each, names, bool(parts))]
 
 
-def is_definition(path: Path, in_project: bool) -> bool:
+def _is_definition(path: Path, names: tuple[str, str], in_project: bool) -> bool:
     """Whether a file found in a folder is a workflow or a persona."""
     endings = ENDINGS if in_project else (".yml", ".yaml")
     if not path.name.endswith(endings) or is_scenario_path(path.name):
         return False
-    absolute = path.absolute()
-    below_personas = "personas" in absolute.parts[-4:-1]
-    return path.name != "coordinator.yaml" and (is_persona_file(path) or not below_personas)
+    below_personas = names[1] in path.absolute().parts[-4:-1]
+    is_settings = path.name == "coordinator.yaml"
+    return not is_settings and (is_persona_file(path, names) or not below_personas)
 
 
-def is_persona_file(path: Path) -> bool:
+def is_persona_file(path: Path, names: tuple[str, str]) -> bool:
     """Whether a file is a persona, by its place; outside any folder, by what is in it."""
-    if is_persona_path("/".join(path.absolute().parts[-3:])):
+    place = path.absolute().parts[-3:]
+    if is_persona_path("/".join("personas" if part == names[1] else part for part in place)):
         return True
-    if path.absolute().parent.name == "workflows":
+    if path.absolute().parent.name == names[0]:
         return False
     text = read_file(path)
     return bool(_PERSONA_TEXT.search(text)) and not _WORKFLOW_TEXT.search(text)

@@ -70,7 +70,7 @@ def check(folder: Folder, found: Iterable[Target]) -> list[Fault]:
     for target in found:
         if is_scenario_path(target.path.name):
             read_document(str(target.path), read_file(target.path))
-        elif is_persona_file(target.path):
+        elif is_persona_file(target.path, folder.names):
             faults |= set(check_persona(target.path))
         else:
             compiled, more = folder.compile(target)
