@@ -138,7 +138,9 @@ class NodeState(NamedTuple):
     is_escalated: bool = False
     """It failed, and the question that waits for a human is what to do now."""
     spent: int = 0
-    """Attempts of earlier rounds, before its container began again; they do not count as retries."""
+    """Attempts of earlier rounds, before its container began again; they do not
+    count as retries.
+    """
     answered: str = ""
     """Id of the last answer applied; the same one again is a repetition."""
     is_handed_on: bool = False

@@ -85,11 +85,17 @@ EVENTS = st.one_of(
     st.builds(ResumeRequested, **COMMON, by=WORDS),
     st.builds(Continued, **COMMON),
 )
+
+
+def numbers_of(kind: type) -> dict[str, st.SearchStrategy[int]]:
+    """A number that JSON carries for every whole-number field."""
+    return {name: NUMBERS for name, hint in kind.__annotations__.items() if "int" in str(hint)}
+
+
 NODES = st.builds(
     NodeState,
+    **numbers_of(NodeState),
     status=st.sampled_from(NodeStatus),
-    attempt=NUMBERS,
-    branch=st.integers(-1, 5),
     verdict=st.none() | WORDS,
     error=MAYBE,
     reason=WORDS,
@@ -99,8 +105,8 @@ NODES = st.builds(
 RECORDS = st.builds(
     RunRecord,
     status=st.sampled_from(RunStatus),
+    **numbers_of(RunRecord),
     phase=st.sampled_from(Phase),
-    at_ms=NUMBERS,
     error=MAYBE,
     files=MAYBE,
     agenda=st.lists(st.lists(WORDS, max_size=3).map(tuple), max_size=3).map(tuple),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from coordinator.core.ids import run_id_for
+from coordinator.core.ids import RunId, run_id_for
 from coordinator.engine.engine import RunNotAcceptedError, RunTimeoutError
+from coordinator.ports import Request
 from tests.contracts.worlds import World
 from tests.engine.rig import Rig, facts
 
@@ -36,7 +38,10 @@ steps:
     until: "state.qa_status == 'pass'"
     on_error: escalate
     steps:
-      - {id: fix, type: persona-request, persona: builder, retries: 2, retry: {delay: 50ms, on: [transport]}}
+      - id: fix
+        type: persona-request
+        persona: builder
+        retry: {max_attempts: 3, delay: 50ms, on: [transport]}
       - {id: qa, type: persona-request, persona: reviewer, dependencies: [fix]}
   - {id: release, type: human, dependencies: [build], gate: pass}
 """
@@ -125,14 +130,19 @@ name: echo
 version: 1.0.0
 steps:
   - {id: a, type: persona-request, persona: p}
-  - {id: b, type: persona-request, persona: q, params: {said: "{{ steps.a.result.said }}"}, dependencies: [a]}
+  - {id: b, type: persona-request, persona: q, params: {said: "{{ steps.a.result.said }}"}}
 outputs: {said: "{{ steps.b.result.said }}"}
 """
     said = "{{ 7 * 7 }} {% for %} {{ task.title }}"
+
+    def echo(request: Request) -> dict[str, Any]:
+        params: Any = request.payload["params"]
+        return {"result": {"said": params["said"]}}
+
     async with Rig(world) as rig:
         await rig.activate(flow)
         rig.serve("p", answer=lambda _: {"result": {"said": said}})
-        rig.serve("q", answer=lambda r: {"result": {"said": r.payload["params"]["said"]}})  # type: ignore[index]
+        rig.serve("q", answer=echo)
 
         ended = await rig.engine.execute("echo", {"title": "{{ 6 * 6 }}"}, timeout=20)
 
@@ -215,10 +225,10 @@ async def test_a_persona_that_answers_twice_or_garbage_harms_nothing(world: Worl
         json.dumps([dict(letter.fields) for letter in letters])
 
 
-async def _answered(rig: Rig, run: str, node: str, answer: str, **more: str) -> None:
+async def _answered(rig: Rig, run: RunId, node: str, answer: str, **more: str) -> None:
     """Answer once the question is in the inbox."""
     after = "0-0"
     while not any(one.node == node for one in await rig.world.desk().questions()):
-        records = await rig.world.desk().journal(run, after=after, wait_ms=200)  # type: ignore[arg-type]
+        records = await rig.world.desk().journal(run, after=after, wait_ms=200)
         after = records[-1].id if records else after
-    await rig.engine.signal(run, "answer", node=node, answer=answer, **more)  # type: ignore[arg-type]
+    await rig.engine.signal(run, "answer", node=node, answer=answer, **more)
