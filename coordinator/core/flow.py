@@ -30,7 +30,7 @@ def start(turn: Turn, path: str) -> None:
         return
     scope = parent_scope(path)
     if _is_shut(turn, scope, node):
-        settle(turn, path, NodeStatus.CANCELLED, reason="what it is part of was ended")
+        settle(turn, path, NodeStatus.CANCELLED, reason=_why_shut(turn, scope))
     elif not _join_holds(node, state):
         _skip_by_join(turn, path, node, state)
     elif turn.record.paused_ms:
@@ -46,6 +46,13 @@ def _is_shut(turn: Turn, scope: str, node: Node) -> bool:
         return False
     after_failure = scope == "" and turn.record.outcome == "failed"
     return not (after_failure and node.join in (Join.ALL_SETTLED, Join.ANY_FAILED))
+
+
+def _why_shut(turn: Turn, scope: str) -> str:
+    if scope:
+        return "its block had come to its end before it could start"
+    outcome = turn.record.outcome
+    return "the run had failed" if outcome == "failed" else "the run was cancelled"
 
 
 def _join_holds(node: Node, state: NodeState) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from coordinator.core.ids import RunId
+from coordinator.core.definition import Workflow
+from coordinator.core.ids import Digest, RunId
 from coordinator.core.state import RunState
 from coordinator.demo.sample import GOOD_TASK, HOPELESS_TASK
 from coordinator.demo.stage import Stage
 from coordinator.engine import WorkflowEngine
-from coordinator.ports import Desk, RunStore
+from coordinator.ports import JournalRecord
+from coordinator.wiring import Connection, load_workflow
 
 KILLED_AT: Final = ("build#1/qa", "running")
 """The move of the first run that the coordinator is killed at."""
@@ -26,8 +28,11 @@ class Narrator(Protocol):
     def say(self, text: str = "") -> None:
         """A line."""
 
-    def moved(self, run: str, path: str, status: str, state: RunState | None) -> None:
+    def moved(self, path: str, status: str, state: RunState) -> None:
         """A node moved."""
+
+    def drawn(self, definition: Workflow, state: RunState) -> None:
+        """This is the whole run now."""
 
     def settled(self) -> None:
         """The run being watched came to rest."""
@@ -36,12 +41,13 @@ class Narrator(Protocol):
 class Play:
     """One demonstration on a stage."""
 
-    def __init__(self, stage: Stage, store: RunStore, desk: Desk, narrator: Narrator) -> None:
+    def __init__(self, stage: Stage, connection: Connection, narrator: Narrator) -> None:
         self._stage = stage
-        self._store = store
-        self._desk = desk
+        self._connection = connection
+        self._desk = connection.desk
         self._narrator = narrator
         self._has_killed = False
+        self._definitions: dict[Digest, Workflow] = {}
 
     async def wait_until_ready(self) -> None:
         """Return when a coordinator and a worker have said that they live."""
@@ -83,16 +89,34 @@ class Play:
             self._stage.check()
             records = await self._desk.journal(run, after=after, wait_ms=200)
             after = records[-1].id if records else after
-            stored = (await self._store.load([run]))[0]
-            state = stored.state if stored else None
-            for path, status, _ in (move for record in records for move in record.entry.moves):
-                if "@" not in path:
-                    self._narrator.moved(run, path, status, state)
-                    on_move(path, status)
-            if not records and state is not None and state.record.status.is_final:
+            [stored] = await self._connection.store.load([run])
+            if stored is None:
+                continue
+            await self._show(stored.state, records, on_move)
+            if not records and stored.state.record.status.is_final:
                 self._narrator.settled()
-                return state
+                return stored.state
         raise TimeoutError(f"run {run} did not end within {_LONGEST_SECONDS:g} s; see logs/")
+
+    async def _show(
+        self,
+        state: RunState,
+        records: Sequence[JournalRecord],
+        on_move: Callable[[str, str], None],
+    ) -> None:
+        definition = await self._definition(state)
+        for path, status, _ in (move for record in records for move in record.entry.moves):
+            if "@" not in path:
+                self._narrator.moved(path, status, state)
+                self._narrator.drawn(definition, state)
+                on_move(path, status)
+
+    async def _definition(self, state: RunState) -> Workflow:
+        digest = Digest(state.head.digest)
+        if digest not in self._definitions:
+            document = await self._connection.definitions.get(digest)
+            self._definitions[digest] = load_workflow(digest, document or b"")
+        return self._definitions[digest]
 
     def _kill_once(self, path: str, status: str) -> None:
         if self._has_killed or (path, status) != KILLED_AT:

@@ -68,7 +68,7 @@ async def _perform(stage: Stage) -> int:
         settings = load_settings({}, {}, stage.folder / "coordinator.yaml")
         async with wiring.open_engine(settings) as engine, wiring.connect(settings) as connection:
             try:
-                play = Play(stage, connection.store, connection.desk, narrator)
+                play = Play(stage, connection, narrator)
                 _start(stage, narrator, connection.bus.kind if connection.bus else "redis")
                 await play.wait_until_ready()
                 merged = await _first(stage, play, engine, narrator)
