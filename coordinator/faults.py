@@ -16,11 +16,24 @@ VARIABLE: Final = "COORDINATOR_FAULT"
 
 POINTS: Final = frozenset(
     {
+        # Whoever decides.
+        "read.after",
+        "claim.after",
+        "intake.after",
+        "decide.after",
         "commit.before",
         "commit.after",
-        "read.after",
+        "timers.after",
+        "activate.before",
+        "activate.after",
+        # Whoever works: workers, and the executors of a coordinator.
+        "take.after",
+        "takeover.after",
+        "work.before",
+        "work.after",
         "reply.before",
         "reply.after",
+        # Whoever does git.
         "git.before_commit",
         "git.after_commit",
         "git.before_push",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 
+from coordinator import faults
 from coordinator.core.definition import Workflow
 from coordinator.core.events import RunStarted
 from coordinator.core.ids import run_id_for
@@ -66,4 +67,5 @@ class Intake:
             may_push=message.more.get("push", "true").lower() not in ("false", "no", "0"),
             idempotency_key=message.idempotency_key,
         )
+        faults.point("intake.after")
         return event, chosen.workflow

@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from coordinator import faults
 from coordinator.core.commands import Command, SendRequest
 from coordinator.core.decide import Decision, NoSuchRunError, decide
 from coordinator.core.definition import Channel, Workflow
@@ -222,6 +223,7 @@ class Settler:
             if delivery.deliveries >= POISONED_AFTER:
                 await self._refuse(delivery, f"deciding fails: {type(error).__name__}: {error}")
             return
+        faults.point("decide.after")
         if decision.refused:
             await self._refuse(delivery, decision.refused)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from coordinator import faults
 from coordinator.core.ids import Digest
 from coordinator.core.jsontext import dump, parse
 from coordinator.ports import ActiveBundle
@@ -59,7 +60,10 @@ class RedisDefinitionStore:
             }
         )
         command = scripting.SWAP.on([self._active], bundle.bundle, seen or b"", text)
-        return bool(await scripting.run_one(self.link, command))
+        faults.point("activate.before")
+        is_ours = bool(await scripting.run_one(self.link, command))
+        faults.point("activate.after")
+        return is_ours
 
     async def put_status(self, bundle: str, status: Mapping[str, object]) -> None:
         """As `DefinitionStore.put_status`."""

@@ -40,7 +40,10 @@ class RedisEventSource:
 
     async def claim_abandoned(self, *, idle_ms: int, count: int = 128) -> list[Delivery]:
         """As `EventSource.claim_abandoned`."""
-        return self._deliveries(await self.reader.claim(idle_ms=idle_ms, count=count))
+        deliveries = self._deliveries(await self.reader.claim(idle_ms=idle_ms, count=count))
+        if deliveries:
+            faults.point("claim.after")
+        return deliveries
 
     async def settle(self, deliveries: Sequence[Delivery]) -> None:
         """As `EventSource.settle`."""

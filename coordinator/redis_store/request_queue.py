@@ -46,11 +46,17 @@ class RedisRequestQueue:
 
     async def take(self, *, wait_ms: int, count: int) -> list[Request]:
         """As `RequestQueue.take`."""
-        return await self._requests(await self.reader.read(wait_ms=wait_ms, count=count))
+        requests = await self._requests(await self.reader.read(wait_ms=wait_ms, count=count))
+        if requests:
+            faults.point("take.after")
+        return requests
 
     async def claim_abandoned(self, *, idle_ms: int, count: int) -> list[Request]:
         """As `RequestQueue.claim_abandoned`."""
-        return await self._requests(await self.reader.claim(idle_ms=idle_ms, count=count))
+        requests = await self._requests(await self.reader.claim(idle_ms=idle_ms, count=count))
+        if requests:
+            faults.point("takeover.after")
+        return requests
 
     async def keep(self, requests: Sequence[Request]) -> None:
         """As `RequestQueue.keep`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coordinator import faults
 from coordinator.redis_store import scripting
 from coordinator.redis_store.connection import Server
 
@@ -20,6 +21,7 @@ class RedisTimers:
         reply = await scripting.run_one(
             self.link, scripting.FIRE.on(keys, count), is_repeatable=True
         )
+        faults.point("timers.after")
         return None if reply < 0 else int(reply)
 
     async def close(self) -> None:

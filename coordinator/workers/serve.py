@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
+from coordinator import faults
 from coordinator.core.definition import ErrorClass
 from coordinator.ports import Reply, Request, RequestQueue, StoreUnavailableError
 from coordinator.workers.replies import Answer, failed
@@ -211,7 +212,10 @@ class Worker:
                 f"may have died of it",
             )
         try:
-            return await self._patiently(lambda: self._answers(request))
+            faults.point("work.before")
+            answer = await self._patiently(lambda: self._answers(request))
+            faults.point("work.after")
+            return answer
         except Exception as error:
             self._log.warning("answer_failed", msg_id=request.msg_id, error=repr(error))
             return failed(
