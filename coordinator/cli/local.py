@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coordinator import wiring
-from coordinator.definitions import compile_bundle
 from coordinator.engine.loops import Stop
 from coordinator.gitops import FolderOrigin, Sync, SyncStatus, sync_forever, sync_once
 from coordinator.telemetry import Logger
-from steps.registry import step_types
 
 if TYPE_CHECKING:
     from coordinator.config import Settings
-    from coordinator.definitions import Bundle
 
 _EVERYTHING: Final = ("*",)
 """Programs that personas may run: whoever starts this runs files of their own."""
 _LOOK_SECONDS: Final = 1.0
+_ROLES: Final = tuple(role for role in wiring.ROLES if role != "sync")
+"""Definitions come from the folder, whatever repository is configured."""
 
 
 def local_settings(settings: Settings, repositories: Sequence[Path] = ()) -> Settings:
@@ -48,7 +46,8 @@ async def serving(settings: Settings, personas: Sequence[str], log: Logger) -> A
         async with asyncio.TaskGroup() as group:
             local = Local(settings, connection, group, log)
             try:
-                group.create_task(wiring.run_daemon(settings, stop=local.stop(), log=log))
+                daemon = wiring.run_daemon(settings, stop=local.stop(), log=log, roles=_ROLES)
+                group.create_task(daemon)
                 local.serve(personas)
                 yield local
             finally:
@@ -101,7 +100,7 @@ class Local:
         return Sync(
             origin=FolderOrigin(folder, paths=(folders.workflows, folders.personas)),
             definitions=self.connection.definitions,
-            compile=_compile,
+            compile=wiring.compile_files,
             log=self._log,
             tell=tell,
         )
@@ -124,7 +123,3 @@ class Local:
         self._group.create_task(sync_forever(self.sync(folder, tell), interval=interval, stop=stop))
         while not await stop.within(_LOOK_SECONDS / 2):
             await self.serve_active()
-
-
-def _compile(files: Mapping[str, bytes]) -> Bundle:
-    return partial(compile_bundle, step_types=step_types())(dict(files))

@@ -135,7 +135,8 @@ def _why(node: Mapping[str, Any]) -> str:
 
 
 def _error(error: Mapping[str, Any]) -> str:
-    place = f" (at {error['node']})" if error.get("node") else ""
+    node = str(error.get("node") or "").partition("@")[0]
+    place = f" (at {node})" if node else ""
     return one_line(f"{error.get('class', '')}: {error.get('message', '')}{place}", 500)
 
 
