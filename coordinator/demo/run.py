@@ -78,7 +78,10 @@ async def _perform(stage: Stage) -> int:
         narrator.say(f"\nDone in {time.monotonic() - began:.0f} s. The folder stays; try there:")
         for line in _suggestions(stage, merged[0], refused[0]):
             narrator.say(f"  {line}")
-        return 0 if _is_right(stage, merged, refused) else 1
+        problems = _problems(stage, merged, refused)
+        for problem in problems:
+            narrator.say(f"Not as it should be: {problem}. See the folder logs/.")
+        return 1 if problems else 0
 
 
 def _start(stage: Stage, narrator: Narrator, bus: str) -> None:
@@ -131,19 +134,22 @@ def _git(stage: Stage, *arguments: str) -> str:
     return run_git(list(arguments), GitPlace(git_dir=stage.project)).text
 
 
-def _is_right(
+def _problems(
     stage: Stage, merged: tuple[RunId, RunState], refused: tuple[RunId, RunState]
-) -> bool:
-    """Whether the remote holds the first run's work on its branch, and nothing of the second's."""
+) -> list[str]:
+    """What is not as it should be: the remote has the first run's work on its branch, and nothing
+    of the second's.
+    """
     history = _git(stage, "log", "--all", "--format=%B")
     refs = _git(stage, "for-each-ref", "--format=%(refname)").splitlines()
-    return (
-        merged[1].record.status.value == "succeeded"
-        and refused[1].record.status.value == "failed"
-        and f"Run-Id: {merged[0]}" in history
-        and refused[0] not in history
-        and refs == ["refs/heads/main"]
-    )
+    checks = {
+        "the first run did not succeed": merged[1].record.status.value == "succeeded",
+        "the second run did not fail": refused[1].record.status.value == "failed",
+        "the first run's work is not on main": f"Run-Id: {merged[0]}" in history,
+        "something of the second run is in the repository": refused[0] not in history,
+        f"the repository has more than its branch: {refs}": refs == ["refs/heads/main"],
+    }
+    return [problem for problem, is_right in checks.items() if not is_right]
 
 
 def _suggestions(stage: Stage, merged: RunId, refused: RunId) -> list[str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import stat
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from coordinator.config import Settings
 from coordinator.definitions.persona import PersonaKind
@@ -35,11 +38,13 @@ async def run_worker(
         StoreUnsuitableError: it must not be used.
     """
     name = f"{instance_name(settings)}-worker"
+    folder = _rooms_folder() or settings.state_dir / "worker" / "rooms"
     async with connect(settings) as connection, asyncio.TaskGroup() as group:
+        rooms = Rooms(folder)
         queue = RedisRequestQueue(connection.server, targets=personas, consumer=name)
         worker = Worker(
             queue,
-            _answers(settings, connection).answer,
+            _answers(settings, connection, rooms).answer,
             WorkerSettings(
                 name=name,
                 concurrency=settings.worker.concurrency,
@@ -58,18 +63,35 @@ async def run_worker(
         )
         group.create_task(announce_forever(connection.registry, member, stop, log=log))
         log.info("worker_started", instance=name, personas=list(personas))
-        await serve(worker, stop)
+        try:
+            await serve(worker, stop)
+        finally:
+            rooms.close()
         stop.now()
 
 
-def _answers(settings: Settings, connection: Connection) -> Personas:
-    folder = settings.state_dir / "worker"
+def _answers(settings: Settings, connection: Connection, rooms: Rooms) -> Personas:
     command = CommandProvider(
         CommandSettings(allow=frozenset(settings.worker.allow_commands)),
-        Rooms(folder / "rooms"),
-        GitCheckout(folder / "mirrors", allow_local=list(settings.repo_roots)),
+        rooms,
+        GitCheckout(
+            settings.state_dir / "worker" / "mirrors", allow_local=list(settings.repo_roots)
+        ),
     )
     return Personas({PersonaKind.COMMAND: command}, PersonaShelf(connection.definitions))
+
+
+def _rooms_folder() -> Path | None:
+    """Where throwaway workspaces are made: below the system's temporary folder, and not below the
+    state folder, because tools look for their settings in every folder above the files they check.
+
+    None when that folder is somebody else's.
+    """
+    folder = Path(tempfile.gettempdir()) / f"coordinator-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return folder if is_ours and not found.st_mode & 0o077 else None
 
 
 async def serve(worker: Worker, stop: Stop) -> None:
