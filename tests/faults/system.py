@@ -217,13 +217,14 @@ def _environment(fault: str) -> dict[str, str]:
     return {**kept, **({VARIABLE: fault} if fault else {})}
 
 
-def processes_within(folder: Path) -> list[int]:
-    """The processes that have their working directory in `folder`."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*/cwd"):
+def processes_within(folder: Path) -> dict[int, str]:
+    """The processes that have their working directory in `folder`, and their commands."""
+    found = {}
+    for each in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if Path(os.readlink(each)).is_relative_to(folder):
-                found.append(int(each.parent.name))
+            command = (each / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if Path(os.readlink(each / "cwd")).is_relative_to(folder) and command:
+                found[int(each.name)] = command[:200]
     return found
 
 

@@ -17,5 +17,13 @@ async def test_a_run_that_nobody_disturbs_asks_everybody_once(system: System) ->
         await spectator.prove(run)
 
     asked = Counter(system.effects.read_text().splitlines())
-    nodes = ["plan 1", "probe 1", "probe 2", "one 1", "two 1", "reviews/style 1", "reviews/safety 1"]
+    nodes = [
+        "plan 1",
+        "probe 1",
+        "probe 2",
+        "one 1",
+        "two 1",
+        "reviews/style 1",
+        "reviews/safety 1",
+    ]
     assert asked == Counter(f"{run} {node}" for node in nodes)
