@@ -137,6 +137,8 @@ class Settler:
         Raises:
             StoreUnavailableError: what is not settled will be delivered again.
         """
+        if deliveries:
+            self._telemetry.batch(len(deliveries))
         pending = await self._sorted(deliveries)
         while pending:
             await self._load(pending)
