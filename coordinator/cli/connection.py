@@ -23,12 +23,23 @@ T = TypeVar("T")
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, on a loop of its own.
+    """The result of `work`, on a loop of its own. SIGTERM cancels it, as Ctrl-C does.
 
     Raises:
-        KeyboardInterrupt: somebody pressed Ctrl-C; `work` was cancelled and has cleaned up.
+        KeyboardInterrupt: somebody ended it; `work` was cancelled and has cleaned up.
     """
-    return asyncio.run(work)
+    try:
+        return asyncio.run(_cancelled_by_sigterm(work))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _cancelled_by_sigterm(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.current_task()
+    if task is not None:
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
 
 
 @asynccontextmanager

@@ -83,10 +83,15 @@ _CURES: Final = {
 """What to do, for errors that do not know it themselves."""
 
 
+def the_one(error: BaseException) -> BaseException:
+    """The error itself, out of groups that hold nothing else."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 def told(error: BaseException, *, debug: bool) -> tuple[str, ExitCode]:
     """The text for stderr and the exit code of whatever a command raised."""
-    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        return told(error.exceptions[0], debug=debug)
     text, code = _short(error)
     if debug:
         text += "\n\n" + "".join(traceback.format_exception(error)).rstrip()

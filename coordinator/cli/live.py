@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from coordinator.cli.connection import definition_of
+from coordinator.cli.connection import definition_of, find_run
 from coordinator.cli.errors import CommandError
 from coordinator.cli.text import clean, json_text, one_line, rfc3339
 from coordinator.core.report import NodeRow, rows
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from coordinator.wiring import Connection
 
 _POLL_MS: Final = 1_000
+_PATIENCE: Final = 20
+_PAUSE_SECONDS: Final = 0.1
 _MARKS: Final = {
     NodeStatus.SUCCEEDED: ("✓", "green"),
     NodeStatus.FAILED: ("✗", "red"),
@@ -68,6 +71,23 @@ async def changes(connection: Connection, run: RunId) -> AsyncIterator[Change]:
             yield Change(state=stored.state, records=tuple(records))
         if stored.state.record.status.is_final and not records:
             return
+
+
+async def await_run(connection: Connection, prefix: str) -> RunId:
+    """The run whose id begins with `prefix`; one that was submitted a moment ago is waited for.
+
+    Raises:
+        NotFoundError: there is none.
+        CommandError: its task was refused.
+    """
+    from coordinator.core.ids import RUN_ID, RunId
+
+    for _ in range(_PATIENCE if RUN_ID.match(prefix) else 0):
+        if await connection.desk.find(prefix):
+            break
+        await _refuse(connection, RunId(prefix))
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return await find_run(connection.desk, prefix)
 
 
 async def _refuse(connection: Connection, run: RunId) -> None:
@@ -193,7 +213,7 @@ class Tree:
         from rich.console import Console
         from rich.live import Live
 
-        self._live = Live(console=Console(), auto_refresh=False, vertical_overflow="visible")
+        self._live = Live(console=Console(), auto_refresh=False)
 
     def __enter__(self) -> Self:
         self._live.start()

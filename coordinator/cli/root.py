@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from coordinator.cli.commands import Entry, LazyGroup, common_options
-from coordinator.cli.errors import ExitCode, told
+from coordinator.cli.errors import ExitCode, the_one, told
 from coordinator.cli.session import Session, say
 
 
@@ -89,27 +89,34 @@ def run(arguments: Sequence[str]) -> int:
     try:
         done = root.main(list(arguments), "coordinator", standalone_mode=False, obj=session)
         sys.stdout.flush()
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
-    except click.UsageError as error:
-        return _usage(error)
-    except click.ClickException as error:
-        say(f"error: {error.format_message()}")
-        return error.exit_code
-    except click.Abort:
-        say("interrupted")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
     except SystemExit:
         raise
     except BaseException as error:
-        text, code = told(error, debug=session.debug)
-        say(text)
-        return code
+        return _end(the_one(error), debug=session.debug)
     return done if isinstance(done, int) else ExitCode.DONE
+
+
+def _end(error: BaseException, *, debug: bool) -> int:
+    """Say what there is to say of an error; the exit code."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.UsageError():
+            return _usage(error)
+        case click.ClickException():
+            say(f"error: {error.format_message()}")
+            return error.exit_code
+        case click.Abort():
+            say("interrupted")
+            return ExitCode.INTERRUPTED
+        case BrokenPipeError():
+            # Whoever read our output has enough; nothing may be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.DONE
+        case _:
+            text, code = told(error, debug=debug)
+            say(text)
+            return code
 
 
 def _usage(error: click.UsageError) -> int:

@@ -22,6 +22,7 @@ from coordinator.cli.connection import (
 from coordinator.cli.errors import RUN_EXIT, CommandError, ExitCode, NotFoundError
 from coordinator.cli.inputs import Duration, pairs, read_object
 from coordinator.cli.session import Session, out, say
+from coordinator.core.definition import Ask, Channel
 from coordinator.core.state import NodeStatus, RunState
 
 if TYPE_CHECKING:
@@ -141,13 +142,24 @@ def _task(given: Mapping[str, Any]) -> dict[str, Any]:
 async def _run_there(session: Session, order: Order) -> int:
     async with connect(session) as connection:
         url = shown_url(session.settings())
-        if not has_coordinator(await connection.desk.members()):
+        members = await connection.desk.members()
+        if not has_coordinator(members):
             raise CommandError(
                 f"no coordinator runs on {url}: start `coordinator dev`, or add --local"
             )
+        served = {name for member in members for name in member.personas}
+        for name in sorted(_asked(order) - served):
+            say(f"warning: no worker serves {name}: coordinator worker --persona {name}")
         if order.compiled is None:
             await _refuse_unknown(connection, order.workflow)
         return await _submit_and_follow(connection, order, again="coordinator")
+
+
+def _asked(order: Order) -> set[str]:
+    """The personas that need a worker, of a workflow that is known here."""
+    nodes = order.compiled.workflow.nodes.values() if order.compiled else ()
+    asks = [node.primitive for node in nodes if isinstance(node.primitive, Ask)]
+    return {ask.target for ask in asks if ask.channel is Channel.PERSONA}
 
 
 async def _run_here(session: Session, order: Order, repository: str | None) -> int:

@@ -131,11 +131,11 @@ def watch(session: Session, run: str, form: str) -> int:
       coordinator runs watch 01jd -o json | jq .path
     """
     from coordinator.cli.errors import RUN_EXIT
-    from coordinator.cli.live import follow, view_for
+    from coordinator.cli.live import await_run, follow, view_for
 
     async def work() -> str:
         async with connect(session) as connection:
-            found = await find_run(connection.desk, run)
+            found = await await_run(connection, run)
             state = await follow(connection, found, view_for(form))
             return state.record.status.value
 

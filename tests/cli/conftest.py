@@ -1,7 +1,9 @@
-"""The installed command as a user runs it: another process, in a folder of its own."""
+"""The command line as a user has it: in a folder of its own, with nothing inherited."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -11,9 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
+
+from coordinator.cli.root import run
 
 PROGRAM = Path(sys.executable).parent / "coordinator"
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -35,7 +39,11 @@ class Done:
 
 
 class Shell:
-    """Runs `coordinator` in one folder."""
+    """Runs `coordinator` in one folder, with nothing inherited.
+
+    A call runs the command line inside the test's own process, which saves the half second that an
+    interpreter takes to start; `program` runs the installed program.
+    """
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -46,16 +54,22 @@ class Shell:
             **environment,
         }
 
-    def __call__(
-        self, *arguments: str, input: str | bytes | None = "", timeout: float = 60, **more: str
-    ) -> Done:
-        """Run it to its end."""
-        given = input.encode() if isinstance(input, str) else input
+    def __call__(self, *arguments: str, input: str = "", **more: str) -> Done:
+        """Run it to its end, in this process."""
+        given = io.TextIOWrapper(io.BytesIO(input.encode()), encoding="utf-8")
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
+        with _elsewhere(self.folder, {**self.environment, **more}), _speaking(given, *streams):
+            code = run(arguments)
+        out, err = (_written(stream) for stream in streams)
+        return Done(code=int(code), out=out, err=err)
+
+    def program(self, *arguments: str, input: str = "", timeout: float = 60, **more: str) -> Done:
+        """Run the installed program to its end."""
         done = subprocess.run(
             [PROGRAM, *arguments],
             cwd=self.folder,
             env={**self.environment, **more},
-            input=given,
+            input=input.encode(),
             capture_output=True,
             timeout=timeout,
             check=False,
@@ -81,6 +95,35 @@ class Shell:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return name
+
+
+@contextlib.contextmanager
+def _elsewhere(folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    before, place = dict(os.environ), Path.cwd()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(place)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _speaking(*streams: TextIO) -> Iterator[None]:
+    before = sys.stdin, sys.stdout, sys.stderr
+    sys.stdin, sys.stdout, sys.stderr = streams
+    try:
+        yield
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
+
+
+def _written(stream: io.TextIOWrapper[io.BytesIO]) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode()
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 
 import pytest
 
-from tests.cli.conftest import GATE, NOWHERE, Shell, until
+from tests.cli.conftest import GATE, NOWHERE, PROGRAM, Shell, until
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_a_submitted_task_waits_for_a_coordinator(shell: Shell) -> None:
 
 def test_the_starter_project_runs_with_nothing_else(shell: Shell) -> None:
     shell("init")
-    done = shell("run", "hello", "who=ann", "--local", "-o", "json")
+    done = shell.program("run", "hello", "who=ann", "--local", "-o", "json")
     assert done.code == 0, done.err
     assert done.json["outputs"] == {"greeting": "hello ann\n"}
     run = done.json["id"]
@@ -83,13 +84,23 @@ def test_the_starter_project_runs_with_nothing_else(shell: Shell) -> None:
 def test_auto_chooses_among_the_files_here(shell: Shell) -> None:
     shell("init")
     task = json.dumps({"type": "greeting"})
-    done = shell("run", "auto", "--local", "--task", "-", "-o", "json", input=task)
+    done = shell.program("run", "auto", "--local", "--task", "-", "-o", "json", input=task)
     assert (done.code, done.json["workflow"]) == (0, "hello")
+
+
+def test_whoever_stops_reading_a_run_causes_no_error(shell: Shell) -> None:
+    shell("init")
+    pipe = f"{PROGRAM} run hello --local | head -n 1"
+    done = subprocess.run(
+        ["sh", "-c", pipe], capture_output=True, cwd=shell.folder, env=shell.environment, check=True
+    )
+    assert b"greet running" in done.stdout
+    assert b"error" not in done.stderr
 
 
 def test_a_program_that_does_not_exist_fails_the_run(shell: Shell) -> None:
     shell.write("x.yml", 'name: x\nversion: "1.0.0"\nsteps: [{id: a, run: [no-such-program]}]\n')
-    done = shell("run", "x.yml", "--local")
+    done = shell.program("run", "x.yml", "--local")
     assert done.code == 3
     assert "a failed" in done.out
     assert "runs why" in done.err
@@ -126,12 +137,15 @@ def test_a_human_answers_a_local_run_from_another_terminal(shell: Shell) -> None
         running.wait()
 
 
-def test_ctrl_c_ends_a_local_run_with_130_and_leaves_no_server(shell: Shell) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_local_run_that_is_ended_exits_with_130_and_leaves_no_server(
+    number: signal.Signals, shell: Shell
+) -> None:
     shell.write("x.yml", 'name: x\nversion: "1.0.0"\nsteps: [{id: a, run: [sleep, "60"]}]\n')
     log = shell.folder / "run.log"
     running = shell.start("run", "x.yml", "--local", log=log)
     until(lambda: "a running" in log.read_text())
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     assert running.wait(timeout=30) == 130, log.read_text()
     assert "Traceback" not in log.read_text()
     assert not (shell.folder / ".coordinator" / "bus" / "bus.sock").exists()
@@ -147,7 +161,7 @@ def test_the_daemon_and_a_worker_end_when_told_to(shell: Shell) -> None:
     ]
     for log in logs:
         until(lambda log=log: "_started" in log.read_text(), 40)
-    members = json.loads(embedded("doctor", "-o", "json").out)
+    members = json.loads(embedded.program("doctor", "-o", "json").out)
     assert "one" in next(m["detail"] for m in members if m["what"] == "coordinators")
     for process in running:
         process.send_signal(signal.SIGTERM)
@@ -175,5 +189,5 @@ def test_what_cannot_be_meant_is_refused(arguments: list[str], told: str, shell:
 def test_stdin_is_read_to_its_end(shell: Shell) -> None:
     """A task of a size beyond a pipe's buffer."""
     text = json.dumps({"title": "x", "description": "y" * 200_000})
-    done = shell("submit", "--task", "-", "--redis", "embedded", input=text)
+    done = shell.program("submit", "--task", "-", "--redis", "embedded", input=text)
     assert done.code == 0, done.err

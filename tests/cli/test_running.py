@@ -28,7 +28,7 @@ def _nodes(shown: Any) -> dict[str, str]:
 
 
 def test_a_run_is_followed_in_plain_lines_in_a_pipe(live: Shell) -> None:
-    done = live("run", "hello", "who=ann")
+    done = live.program("run", "hello", "who=ann")
     assert done.code == 0
     lines = [line.split(" ", 3) for line in done.out.splitlines()]
     moves = [line[1:3] for line in lines]
@@ -39,7 +39,7 @@ def test_a_run_is_followed_in_plain_lines_in_a_pipe(live: Shell) -> None:
 
 
 def test_the_json_of_a_run_has_its_shape(live: Shell) -> None:
-    done = live("run", "hello", "who=bob", "--title", "greet bob", "-o", "json")
+    done = live.program("run", "hello", "who=bob", "--title", "greet bob", "-o", "json")
     assert done.code == 0
     shown = done.json
     assert shown.keys() >= {
@@ -53,14 +53,14 @@ def test_the_json_of_a_run_has_its_shape(live: Shell) -> None:
             "path", "type", "persona", "status", "verdict", "attempts", "started_at", "ended_at",
             "error", "reason",
         }  # fmt: skip
-    assert live("runs", "show", shown["id"][:24], "-o", "json").json == shown
+    assert live.program("runs", "show", shown["id"][:24], "-o", "json").json == shown
 
 
 def test_wait_prints_the_end_alone_and_detach_the_id_alone(live: Shell) -> None:
-    waited = live("run", "hello", "--wait")
+    waited = live.program("run", "hello", "--wait")
     assert waited.out.split()[1:] == ["succeeded"]
-    run = live("run", "hello", "--detach").out.strip()
-    assert live("runs", "watch", run).code == 0
+    run = live.program("run", "hello", "--detach").out.strip()
+    assert live.program("runs", "watch", run).code == 0
 
 
 def test_runs_are_listed_the_newest_first(live: Shell) -> None:
@@ -75,18 +75,20 @@ def test_runs_are_listed_the_newest_first(live: Shell) -> None:
 
 
 def test_watch_and_journal_stream_one_object_per_line(live: Shell) -> None:
-    run = live("run", "hello", "--wait").out.split()[0]
+    run = live.program("run", "hello", "--wait").out.split()[0]
     watched = [
-        json.loads(line) for line in live("runs", "watch", run, "-o", "json").out.split("\n")[:-1]
+        json.loads(line)
+        for line in live.program("runs", "watch", run, "-o", "json").out.split("\n")[:-1]
     ]
     assert watched[0] | {"path": "greet", "status": "running"} == watched[0]
     assert watched[-1]["status"] == "succeeded"
     entries = [
-        json.loads(x) for x in live("runs", "journal", run, "-o", "json").out.split("\n")[:-1]
+        json.loads(x)
+        for x in live.program("runs", "journal", run, "-o", "json").out.split("\n")[:-1]
     ]
     assert [entry["type"] for entry in entries] == ["started", "replied", "replied"]
     assert entries[0]["moves"] == [{"path": "greet", "status": "running", "attempt": 1}]
-    assert "greet succeeded" in live("runs", "journal", run).out
+    assert "greet succeeded" in live.program("runs", "journal", run).out
 
 
 def test_a_question_is_answered_through_the_inbox(live: Shell) -> None:
@@ -124,9 +126,9 @@ def test_why_names_the_human_and_the_operands(live: Shell) -> None:
 
 def test_a_rejected_run_exits_with_three_and_says_why(live: Shell) -> None:
     run = _at_gate(live)
-    assert live("inbox", "answer", run, "reject", "--comment", "not today").code == 0
-    assert live("runs", "watch", run).code == 3
-    why = live("runs", "why", run)
+    assert live.program("inbox", "answer", run, "reject", "--comment", "not today").code == 0
+    assert live.program("runs", "watch", run).code == 3
+    why = live.program("runs", "why", run)
     assert why.code == 0
     assert "not today" in why.out
 
@@ -178,6 +180,20 @@ def test_the_same_key_never_starts_a_second_run(live: Shell) -> None:
     first = live(*submit, input="{}").out.strip()
     assert live(*submit, "-o", "json", input="{}").json == {"id": first}
     assert live("runs", "watch", first).code == 0
+
+
+def test_a_file_whose_persona_nobody_serves_is_run_with_a_warning(live: Shell) -> None:
+    live.write(
+        "orphan.yml",
+        'name: orphan\nversion: "1.0.0"\nsteps:\n'
+        "  - {id: a, type: persona-request, persona: nobody}\n",
+    )
+    done = live("run", "orphan.yml", "--timeout", "1s", COORDINATOR_FOLDERS_PERSONAS="none")
+    assert done.code == 124
+    assert "warning: no worker serves nobody: coordinator worker --persona nobody" in done.err
+    run = done.err.split("run ")[-1].split()[0]
+    assert "no worker serves nobody" in live("runs", "why", run).out
+    assert live("runs", "terminate", run).code == 0
 
 
 def test_a_refused_task_is_told_and_becomes_a_dead_letter(live: Shell) -> None:

@@ -51,7 +51,7 @@ def test_one_file_is_validated_within_four_tenths_of_a_second(shell: Shell) -> N
 def test_the_version_is_that_of_the_installed_package(shell: Shell) -> None:
     from importlib.metadata import version
 
-    assert shell("--version").out == f"coordinator {version('coordinator')}\n"
+    assert shell.program("--version").out == f"coordinator {version('coordinator')}\n"
 
 
 @pytest.mark.parametrize("module", ["root", "validate", "simulate", "evaluate", "graph", "steps"])
@@ -73,7 +73,7 @@ def test_help_has_a_sentence_and_an_example(
 
 
 def test_the_root_help_lists_every_command_in_its_section(shell: Shell) -> None:
-    text = shell("--help").out
+    text = shell.program("--help").out
     places = [text.index(f"{title.capitalize()}:") for title in SECTIONS]
     assert places == sorted(places)
     for entries in SECTIONS.values():
@@ -82,7 +82,7 @@ def test_the_root_help_lists_every_command_in_its_section(shell: Shell) -> None:
 
 
 def test_without_arguments_the_help_is_shown_and_the_exit_code_says_usage(shell: Shell) -> None:
-    done = shell()
+    done = shell.program()
     assert done.code == 2
     assert "Start here:" in done.err
     assert done.out == ""
@@ -104,7 +104,7 @@ def test_without_arguments_the_help_is_shown_and_the_exit_code_says_usage(shell:
 def test_a_wrong_command_line_exits_with_two_and_says_what_to_do(
     arguments: list[str], told: str, shell: Shell
 ) -> None:
-    done = shell(*arguments)
+    done = shell.program(*arguments)
     assert done.code == 2
     assert done.err.startswith("error: ")
     assert told in done.err
@@ -112,7 +112,7 @@ def test_a_wrong_command_line_exits_with_two_and_says_what_to_do(
 
 
 def test_nothing_is_coloured_outside_a_terminal(shell: Shell) -> None:
-    assert "\x1b" not in shell("--help").out + shell("validate").err
+    assert "\x1b" not in shell.program("--help").out + shell.program("validate").err
 
 
 def test_whoever_stops_reading_causes_no_error(shell: Shell) -> None:

@@ -30,7 +30,7 @@ GREETER = "{name: greeter, kind: command, command: [echo, hello]}"
 def test_files_without_faults_exit_with_zero(shell: Shell) -> None:
     shell.write("personas/greeter.yaml", GREETER)
     shell.write("workflows/good.yml", GOOD)
-    done = shell("validate")
+    done = shell.program("validate")
     assert (done.code, done.out) == (0, "2 files: 0 errors, 0 warnings\n")
 
 
@@ -125,7 +125,7 @@ def test_hostile_texts_reach_no_terminal(shell: Shell) -> None:
     shell.write(
         "evil.yml", 'name: "a\\e[31m"\nversion: "1"\nsteps: [{id: "\\e]0;x\\a", type: "\\e[2J"}]\n'
     )
-    done = shell("validate", "evil.yml")
+    done = shell.program("validate", "evil.yml")
     assert done.code == 1
     assert "\x1b" not in done.out + done.err
 
