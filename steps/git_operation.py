@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -117,7 +116,9 @@ class GitOperation(WorkflowStep):
         Raises:
             StepError: git refused or failed; the class says whether another try may help.
         """
-        # Only a process that executes needs git; compiling a workflow must not load it.
+        # Only a process that executes needs git and a loop; compiling a workflow must load neither.
+        import asyncio
+
         from coordinator.gitx import GitError, execute_git_operation
 
         request = git_request(context)

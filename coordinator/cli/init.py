@@ -112,6 +112,8 @@ def init(session: Session, folder: Path) -> None:
     for name, text in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():
+            path.unlink()  # what it leads to is not ours to change
         path.write_text(text, encoding="utf-8")
         out(str(path))
     go = "" if folder == Path() else f"cd {folder}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -59,17 +60,19 @@ async def changes(connection: Connection, run: RunId) -> AsyncIterator[Change]:
     Raises:
         CommandError: the task was refused, so that there will be no run.
     """
-    after = "0-0"
+    after, is_news = "0-0", True
     while True:
         records = await connection.desk.journal(run, after=after, wait_ms=_POLL_MS)
         [stored] = await connection.store.load([run])
         if stored is None:
             await _refuse(connection, run)
             continue
-        if records:
-            after = records[-1].id
+        after = records[-1].id if records else after
+        has_ended = stored.state.record.status.is_final
+        if records or (is_news and has_ended):
+            is_news = False
             yield Change(state=stored.state, records=tuple(records))
-        if stored.state.record.status.is_final and not records:
+        elif has_ended:
             return
 
 
@@ -127,7 +130,7 @@ def view_for(form: str = "text", *, quiet: bool = False) -> View:
         return Nothing()
     if form == "json":
         return JsonLines()
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         return Tree()
     return Lines(sys.stdout.write)
 

@@ -274,6 +274,16 @@ def test_init_again_changes_nothing_and_is_no_error(shell: Shell) -> None:
     assert shell("init").code == 0
 
 
+def test_init_does_not_write_through_a_link(shell: Shell) -> None:
+    kept = shell.folder / "kept.txt"
+    kept.write_text("mine")
+    (shell.folder / "new").mkdir()
+    (shell.folder / "new" / "coordinator.yaml").symlink_to(kept)
+    assert shell("init", "new").code == 6
+    assert shell("init", "new", "--yes").code == 0
+    assert kept.read_text() == "mine"
+
+
 def test_init_into_a_file_is_refused(shell: Shell) -> None:
     shell.write("file", "")
     assert shell("init", "file").code == 1

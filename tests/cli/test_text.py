@@ -5,7 +5,7 @@ import math
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.cli.text import clean, json_text, one_line, rfc3339, table, yaml_text
@@ -33,6 +33,7 @@ def test_what_a_terminal_would_obey_is_taken_out(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_json_is_safe_to_print_and_says_the_same(value: object) -> None:
     text = json_text(value)
@@ -40,6 +41,7 @@ def test_json_is_safe_to_print_and_says_the_same(value: object) -> None:
     assert json.loads(text) == value
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_yaml_is_read_back_as_it_was(value: object) -> None:
     loaded = yaml.safe_load(yaml_text(value))
