@@ -50,7 +50,7 @@ def read_data(place: str) -> Any:
         try:
             return json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            if text.lstrip()[:1] in ("{", "[", '"') or not text.strip() or place.endswith(".json"):
+            if not text.strip() or place.endswith(".json"):
                 raise CommandError(f"{shown} is not JSON: {error}; correct it") from None
     from coordinator.cli.folder import read_document
 
