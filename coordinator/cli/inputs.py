@@ -50,15 +50,20 @@ def read_data(place: str) -> Any:
         try:
             return json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            if not text.strip() or place.endswith(".json"):
+            is_json = place.endswith(".json") or isinstance(error, _NoJsonError)
+            if not text.strip() or is_json:
                 raise CommandError(f"{shown} is not JSON: {error}; correct it") from None
     from coordinator.cli.folder import read_document
 
     return read_document(shown, text.encode()).value
 
 
+class _NoJsonError(ValueError):
+    """A constant that Python's reader knows and JSON does not."""
+
+
 def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
+    raise _NoJsonError(f"{name} is no JSON")
 
 
 def read_object(place: str, what: str) -> dict[str, Any]:
