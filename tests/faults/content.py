@@ -16,7 +16,7 @@ _PASS: Final = """
 print('{"verdict": "pass"}')
 """
 _WRITE: Final = """
-with open(node.replace("/", "-") + ".txt", "w") as file:
+with open(os.environ["COORDINATOR_RUN"] + "-" + node + ".txt", "w") as file:
     file.write(node)
 """
 _FAIL_ONCE: Final = """

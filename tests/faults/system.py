@@ -188,11 +188,11 @@ class System:
                 process.kill()
         self.server.kill()
 
-    def logs(self) -> str:
-        """The end of every log, for a failed test."""
+    def logs(self, most: int = 40) -> str:
+        """The last lines of every log."""
         folders = {process.folder for process in self._processes}
         logs = [(folder.name, (folder / "log").read_text().splitlines()) for folder in folders]
-        return "\n".join(f"--- {name}\n" + "\n".join(lines[-40:]) for name, lines in logs)
+        return "\n".join(f"--- {name}\n" + "\n".join(lines[-most:]) for name, lines in logs)
 
     def _begin(self, name: str, arguments: list[str], fault: str) -> Process:
         environment = {**_environment(fault), "COORDINATOR_INSTANCE": name}

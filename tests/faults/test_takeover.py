@@ -1,0 +1,86 @@
+"""Whoever dies has heirs: siblings in other folders that share nothing with it."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.faults.proof import Spectator, eventually, watching
+from tests.faults.system import KILLED, Process, System, processes_within
+
+
+async def test_a_sibling_takes_over_the_attempt_of_a_worker_killed_at_work(system: System) -> None:
+    async with watching(system) as spectator:
+        system.daemon()
+        first = system.worker("first")
+        await eventually(spectator.connection.definitions.active)
+        run = await spectator.submit("wait")
+        await spectator.asked(1)
+        system.worker("second")
+
+        first.kill()
+
+        assert await spectator.asked(2) == [f"{run} work 1"] * 2
+        stream = spectator.key("req:patient")
+        [pending] = await spectator.say("XPENDING", stream, "workers", "-", "+", 10)
+        assert (pending[1], pending[3]) == (b"second-worker", 2)
+        assert not processes_within(first.folder), "its persona lives on"
+        system.go.touch()
+        ended = await spectator.prove(run, nodes=("merge",))
+    assert ended.state.nodes["work"].attempt == 1
+
+
+@pytest.mark.parametrize("point", ["git.before_push", "git.after_push"])
+async def test_of_two_daemons_one_finishes_what_the_other_died_of(
+    system: System, point: str
+) -> None:
+    async with watching(system) as spectator:
+        doomed = system.daemon("doomed", fault=f"{point}:3:kill")
+        heir = system.daemon("heir")
+        system.worker()
+        await eventually(spectator.connection.definitions.active)
+
+        runs = await _until_dead(spectator, doomed)
+
+        for run in runs:
+            await spectator.prove(run)
+        assert heir.is_running
+
+
+async def _until_dead(spectator: Spectator, doomed: Process) -> list[str]:
+    """The runs it took to kill it: who does which work is a matter of chance."""
+    runs = []
+    while doomed.is_running:
+        assert len(runs) < 20
+        runs.append(await spectator.submit(title=f"Mend {len(runs)}"))
+
+        async def is_time(last: int = len(runs) * 7 - 3) -> bool:
+            asked = spectator.system.effects.read_text().splitlines()
+            return not doomed.is_running or len(asked) >= last
+
+        await eventually(is_time)
+    assert doomed.wait(1) == KILLED
+    return runs
+
+
+async def test_a_worker_that_was_stopped_for_long_does_no_harm_when_it_goes_on(
+    system: System,
+) -> None:
+    async with watching(system) as spectator:
+        system.daemon()
+        first = system.worker("first")
+        await eventually(spectator.connection.definitions.active)
+        run = await spectator.submit("wait")
+        await spectator.asked(1)
+        first.signal(signal.SIGSTOP)
+        system.worker("second")
+        await spectator.asked(2)
+        system.go.touch()
+        ended = await spectator.ended(run)
+        first.signal(signal.SIGCONT)
+
+        await spectator.prove(run, nodes=("merge",))
+        assert ended.state.nodes["work"].attempt == 1
+        first.signal(signal.SIGTERM)
+        assert first.wait(10) == 0
