@@ -216,8 +216,8 @@ class RequestQueue(Protocol):
         the same token.
         """
 
-    async def keep(self, requests: Sequence[Request]) -> None:
-        """Show life: these requests are being worked on and must not be claimed."""
+    async def keep(self, requests: Sequence[Request]) -> list[Request]:
+        """Show life, so that nobody claims these; those that are still ours, and not settled."""
 
     async def reply(self, request: Request, reply: Reply) -> None:
         """Send the answer. The commit that applies a final one takes the request off the queue."""

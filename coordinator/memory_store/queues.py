@@ -126,9 +126,9 @@ class MemoryRequestQueue:
         """As `RequestQueue.claim_abandoned`."""
         return self._requests(self._reader.claim(self._queues(), idle_ms=idle_ms, count=count))
 
-    async def keep(self, requests: Sequence[Request]) -> None:
+    async def keep(self, requests: Sequence[Request]) -> list[Request]:
         """As `RequestQueue.keep`."""
-        self._touch(requests, self._memory.now_ms())
+        return self._touch(requests, self._memory.now_ms())
 
     async def hand_back(self, requests: Sequence[Request]) -> None:
         """As `RequestQueue.hand_back`."""
@@ -163,11 +163,14 @@ class MemoryRequestQueue:
     def _queues(self) -> list[Queue]:
         return [self._memory.queue(name) for name in self._names]
 
-    def _touch(self, requests: Sequence[Request], since_ms: int) -> None:
+    def _touch(self, requests: Sequence[Request], since_ms: int) -> list[Request]:
+        ours = []
         for request in requests:
             owned = self._memory.queue(request.stream).owned.get(request.entry_id)
             if owned and owned.consumer == self._consumer:
                 owned.since_ms = since_ms
+                ours.append(request)
+        return ours
 
     def _requests(self, taken: Sequence[Taken]) -> list[Request]:
         requests = []

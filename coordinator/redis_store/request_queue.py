@@ -58,9 +58,9 @@ class RedisRequestQueue:
             faults.point("takeover.after")
         return requests
 
-    async def keep(self, requests: Sequence[Request]) -> None:
+    async def keep(self, requests: Sequence[Request]) -> list[Request]:
         """As `RequestQueue.keep`."""
-        await self._be_idle(requests, 0)
+        return await self._be_idle(requests, 0)
 
     async def hand_back(self, requests: Sequence[Request]) -> None:
         """As `RequestQueue.hand_back`."""
@@ -96,13 +96,21 @@ class RedisRequestQueue:
         stream = requests[0].stream
         return scripting.KEEP.on([stream], self._group, self._consumer, idle_ms, *ids)
 
-    async def _be_idle(self, requests: Sequence[Request], idle_ms: int) -> None:
+    async def _be_idle(self, requests: Sequence[Request], idle_ms: int) -> list[Request]:
+        """Set how long these were idle; those of them that are ours."""
         by_stream: dict[str, list[Request]] = {}
         for request in requests:
             by_stream.setdefault(request.stream, []).append(request)
         commands = [self._alive(several, idle_ms) for several in by_stream.values()]
-        if commands:
-            await scripting.run(self.reader.link, *commands, is_repeatable=True)
+        if not commands:
+            return []
+        replies = await scripting.run(self.reader.link, *commands, is_repeatable=True)
+        ours = {
+            (stream, entry.decode())
+            for stream, entries in zip(by_stream, replies, strict=True)
+            for entry in entries
+        }
+        return [request for request in requests if (request.stream, request.entry_id) in ours]
 
     async def _requests(self, batch: Batch) -> list[Request]:
         requests = []

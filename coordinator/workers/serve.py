@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
@@ -31,6 +31,8 @@ A failure is an answer too. Cancelled, it leaves nothing running. When it raises
 """
 
 _REMEMBERED_CANCELLATIONS: Final = 1_000
+_REMEMBERED_ANSWERS: Final = 1_000
+_ANSWERS_KEPT_SECONDS: Final = 3_600.0
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _IMPATIENT_SECONDS: Final = 0.05
 
@@ -107,6 +109,8 @@ class Worker:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._cancelled: deque[str] = deque(maxlen=_REMEMBERED_CANCELLATIONS)
+        self._answered: OrderedDict[tuple[str, str], tuple[Request, float]] = OrderedDict()
+        """Answered, and maybe not settled yet; with the loop's time of the answer."""
         self._next_claim = 0.0
 
     def stop(self) -> None:
@@ -168,6 +172,8 @@ class Worker:
         entry = (request.stream, request.entry_id)
         if any((j.request.stream, j.request.entry_id) == entry for j in self._jobs.values()):
             return  # our own sign of life came too late; the work goes on
+        # Given to us again although answered: the server may have lost the answer.
+        self._answered.pop(entry, None)
         job = _Job(request)
         job.is_cancelled = request.msg_id in self._cancelled
         task = asyncio.create_task(self._do(job))
@@ -197,6 +203,7 @@ class Worker:
                 given = _was_cancelled()
         await self._send(job.request, given)
         job.is_answered = True
+        self._remember(job.request)
 
     async def _work_on(self, job: _Job) -> Answer:
         # A queue may give more than was asked for: its count is for each of the streams it reads.
@@ -254,9 +261,26 @@ class Worker:
     async def _keep_forever(self) -> None:
         while True:
             await asyncio.sleep(self._settings.beat_seconds)
-            if mine := [job.request for job in self._jobs.values()]:
-                with contextlib.suppress(StoreUnavailableError):
-                    await self._queue.keep(mine)
+            with contextlib.suppress(StoreUnavailableError):
+                await self._keep()
+
+    async def _keep(self) -> None:
+        """Show life for what is worked on, and for what is answered until a coordinator settles it:
+        with no coordinator there, siblings would claim it and do the work again.
+        """
+        oldest = asyncio.get_running_loop().time() - _ANSWERS_KEPT_SECONDS
+        answered = [one for one, since in self._answered.values() if since > oldest]
+        if mine := [*(job.request for job in self._jobs.values()), *answered]:
+            kept = {(one.stream, one.entry_id) for one in await self._queue.keep(mine)}
+            for one in answered:
+                if (one.stream, one.entry_id) not in kept:
+                    self._answered.pop((one.stream, one.entry_id), None)
+
+    def _remember(self, request: Request) -> None:
+        now = asyncio.get_running_loop().time()
+        self._answered[request.stream, request.entry_id] = (request, now)
+        while len(self._answered) > _REMEMBERED_ANSWERS:
+            self._answered.popitem(last=False)
 
     async def _listen_forever(self) -> None:
         while True:

@@ -98,7 +98,7 @@ async def test_a_request_that_is_kept_is_not_claimed(world: World) -> None:
     [request] = await taken(world, consumer="slow")
     slow, heir = world.queue("qa", consumer="slow"), world.queue("qa", consumer="heir")
     await slow.hand_back([request])  # it looks abandoned for days
-    await slow.keep([request])
+    assert await slow.keep([request]) == [request]
     assert await heir.claim_abandoned(idle_ms=60_000, count=9) == []
 
 
@@ -107,7 +107,7 @@ async def test_a_worker_cannot_keep_or_hand_back_what_another_has_taken_over(wor
     slow, heir = world.queue("qa", consumer="slow"), world.queue("qa", consumer="heir")
     await heir.claim_abandoned(idle_ms=0, count=9)
     await heir.hand_back([request])
-    await slow.keep([request])
+    assert await slow.keep([request]) == []
     assert len(await slow.claim_abandoned(idle_ms=60_000, count=9)) == 1
 
     await heir.hand_back([request])  # slow owns it again

@@ -7,7 +7,13 @@ import signal
 import pytest
 
 from tests.faults.proof import Spectator, eventually, watching
-from tests.faults.system import KILLED, Process, System, processes_within
+from tests.faults.system import (
+    KILLED,
+    WORKER_LEASE_SECONDS,
+    Process,
+    System,
+    processes_within,
+)
 
 
 async def test_a_sibling_takes_over_the_attempt_of_a_worker_killed_at_work(system: System) -> None:
@@ -84,3 +90,29 @@ async def test_a_worker_that_was_stopped_for_long_does_no_harm_when_it_goes_on(
         assert ended.state.nodes["work"].attempt == 1
         first.signal(signal.SIGTERM)
         assert first.wait(10) == 0
+
+
+async def test_what_was_answered_while_no_coordinator_lives_is_not_asked_again(
+    system: System,
+) -> None:
+    async with watching(system) as spectator:
+        daemon = system.daemon()
+        worker = system.worker("first")
+        system.worker("second")
+        await eventually(spectator.connection.definitions.active)
+        run = await spectator.submit("wait")
+        await spectator.asked(1)
+        daemon.kill()
+        system.go.touch()
+        await eventually(lambda: "request_answered" in system.logs())
+        answered = await spectator.desk.now_ms()
+
+        async def is_long_ago() -> bool:
+            return await spectator.desk.now_ms() > answered + 2_500 * WORKER_LEASE_SECONDS
+
+        await eventually(is_long_ago)
+        system.daemon()
+
+        await spectator.prove(run, nodes=("merge",))
+        assert worker.is_running
+    assert system.effects.read_text().splitlines() == [f"{run} work 1"]

@@ -78,13 +78,15 @@ class Queue:
             self.pending[request.entry_id] = (request, now)
         return old
 
-    async def keep(self, requests: Sequence[Request]) -> None:
+    async def keep(self, requests: Sequence[Request]) -> list[Request]:
         self._check()
         async with self.changed:
-            for request in requests:
+            ours = [request for request in requests if request.entry_id in self.pending]
+            for request in ours:
                 self.kept[request.msg_id] = self.kept.get(request.msg_id, 0) + 1
                 self.pending[request.entry_id] = (request, time.monotonic())
             self.changed.notify_all()
+        return ours
 
     async def reply(self, request: Request, reply: Reply) -> None:
         self._check()
