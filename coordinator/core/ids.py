@@ -18,7 +18,7 @@ Digest = NewType("Digest", str)
 """`sha256:` and 64 hexadecimal digits."""
 
 STEP_ID: Final = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
-RUN_ID: Final = re.compile(r"^[0-9a-z]{26}$")
+RUN_ID: Final = re.compile(r"^[0-9a-hjkmnp-tv-z]{26}\Z")
 _INSTANCE: Final = re.compile(r"#\d+|\[\d+\]")
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -31,6 +31,14 @@ def run_id_for(entry_id: str, partition: int = 0) -> RunId:
     milliseconds = int(entry_id.partition("-")[0])
     seed = int.from_bytes(_digest(f"run {partition} {entry_id}")[:10], "big")
     return RunId(_base32(milliseconds, 10) + _base32(seed, 16))
+
+
+def milliseconds_of(run: str) -> int:
+    """The time in the entry id that the run id was made from."""
+    number = 0
+    for digit in run[:10]:
+        number = number * 32 + _ALPHABET.index(digit)
+    return number
 
 
 def attempt_token(run_seed: str, path: str, attempt: int) -> str:
