@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
-from coordinator.core.ids import Digest, RunId
+from coordinator.core.ids import Digest, RunId, run_id_for
 from coordinator.ports import (
     ActiveBundle,
     DeadLetter,
@@ -154,6 +154,9 @@ class Memory:
                 entry_id=entry_id,
             )
             self.dead.append(letter)
+            key = fields.get("idempotency_key", "")
+            if queue == "tasks" and self.submissions.get(key) == run_id_for(entry_id):
+                del self.submissions[key]
 
     async def wait_for(
         self,
