@@ -119,6 +119,13 @@ class RunStore(Protocol):
             StoreUnavailableError: nothing was read.
         """
 
+    async def revisions(self, runs: Sequence[RunId]) -> list[int]:
+        """The revisions of the runs now, in the order asked; 0 for one that does not exist.
+
+        Raises:
+            StoreUnavailableError: nothing was read.
+        """
+
     async def commit(self, transitions: Sequence[Transition]) -> list[CommitResult]:
         """Save each transition atomically (each for itself), in one round trip for all.
 
@@ -148,7 +155,13 @@ class EventSource(Protocol):
         """Acknowledge and delete deliveries that need no transition (late, repeated)."""
 
     async def refuse(self, delivery: Delivery, *, reason: str) -> None:
-        """Move a delivery that can never apply to the dead letters, in one step."""
+        """Move a delivery that can never apply to the dead letters, in one step.
+
+        The idempotency key of a task is free again, so that a corrected or replayed one may run.
+        """
+
+    async def is_queued(self, run: RunId) -> bool:
+        """Whether the task of this run is still in the queue, read or not."""
 
     def follow(self, personas: Sequence[str]) -> None:
         """Read the replies of these personas too, from their beginning."""

@@ -36,6 +36,13 @@ class DefinitionUnusableError(Exception):
         self.why = why
 
 
+class DefinitionMissingError(DefinitionUnusableError):
+    """It is not in the store."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(digest, "it is not in the store")
+
+
 class NothingActiveError(Exception):
     """No definitions are active yet; time may heal it."""
 
@@ -76,7 +83,7 @@ class Catalogue:
             return cached
         document = await self._store.get(Digest(digest))
         if document is None:
-            raise DefinitionUnusableError(digest, "it is not in the store")
+            raise DefinitionMissingError(digest)
         workflow = self._load(Digest(digest), document)
         self._cached[digest] = workflow
         while len(self._cached) > _MOST_CACHED:
@@ -103,9 +110,14 @@ class Catalogue:
         Raises:
             NothingActiveError: there are no definitions yet.
             NoRouteError: none fits; the message names what there is.
+            UnknownWorkflowError: none of that name is active.
+            UnknownDefinitionError: none with that digest was ever stored.
         """
         if digest is not None:
-            workflow = await self.workflow(digest)
+            try:
+                workflow = await self.workflow(digest)
+            except DefinitionMissingError as error:
+                raise UnknownDefinitionError(str(error)) from None
             return Chosen(workflow=workflow, revision="", why="asked for by digest")
         bundles = await self.active()
         if name is not None and not any(name in bundle.digests for bundle in bundles):
@@ -129,6 +141,10 @@ def _choose(
         raise UnknownWorkflowError(name, known)
     routes = [route for bundle in bundles for route in routes_from(bundle.routes)]
     return choose_workflow(task, routes, known)
+
+
+class UnknownDefinitionError(Exception):
+    """A task asks for a digest that is not in the store."""
 
 
 class UnknownWorkflowError(Exception):

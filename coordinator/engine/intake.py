@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from coordinator import faults
 from coordinator.core.definition import Workflow
@@ -11,9 +12,15 @@ from coordinator.core.events import RunStarted
 from coordinator.core.ids import run_id_for
 from coordinator.core.routing import NoRouteError
 from coordinator.core.tasks import TaskError, normalise_task
-from coordinator.engine.catalogue import Catalogue, UnknownWorkflowError
+from coordinator.engine.catalogue import (
+    Catalogue,
+    UnknownDefinitionError,
+    UnknownWorkflowError,
+)
 from coordinator.messages import BadMessageError, task_from_delivery
 from coordinator.ports import Delivery
+
+_NEVER: Final = (NoRouteError, UnknownDefinitionError, UnknownWorkflowError)
 
 CheckParams = Callable[[Workflow, Mapping[str, object]], tuple[Mapping[str, object], list[str]]]
 """Params with defaults and declared types, and what is wrong with them, one sentence each."""
@@ -47,7 +54,7 @@ class Intake:
             task = normalise_task(message.task, entry_id=delivery.entry_id)
             digest = message.more.get("digest")
             chosen = await self.catalogue.choose(task, message.workflow, digest=digest)
-        except (BadMessageError, TaskError, NoRouteError, UnknownWorkflowError) as error:
+        except (BadMessageError, TaskError, *_NEVER) as error:
             raise TaskRefusedError(str(error)) from None
         params, problems = self._check_params(chosen.workflow, message.params)
         if problems:

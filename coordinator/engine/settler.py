@@ -37,6 +37,8 @@ from coordinator.ports import (
     RunStore,
     SourceKind,
     StoredRun,
+    StoreUnavailableError,
+    StoreUnsuitableError,
     Transition,
 )
 
@@ -44,8 +46,6 @@ MAX_CONFLICTS: Final = 50
 POISONED_AFTER: Final = 5
 """Deliveries of one entry after which a failing one is moved to the dead letters."""
 _MOST_CACHED: Final = 2_000
-_YOUNG_MS: Final = 60_000
-_BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class Log(Protocol):
@@ -64,18 +64,25 @@ class Log(Protocol):
 class _Pending:
     """What is to be applied to one run, in order."""
 
-    __slots__ = ("conflicts", "queue", "run")
+    __slots__ = ("conflicts", "definition", "is_fresh", "queue", "run")
 
     def __init__(self, run: RunId) -> None:
         self.run = run
         self.queue: deque[tuple[Delivery, Event]] = deque()
         self.conflicts = 0
+        self.definition: Workflow | None = None
+        """Of a run that does not exist yet."""
+        self.is_fresh = False
+        """Whether what is cached of the run was read, or saved, after these deliveries came."""
 
 
 class _Fold:
     """One transition in the making."""
 
-    __slots__ = ("changes", "commands", "decided", "definition", "inputs", "journal", "state")
+    __slots__ = (
+        "changes", "commands", "decided", "definition", "ignored", "inputs", "journal", "refused",
+        "state",
+    )  # fmt: skip
 
     def __init__(self, definition: Workflow, state: RunState | None) -> None:
         self.definition = definition
@@ -85,11 +92,18 @@ class _Fold:
         self.journal: list[JournalEntry] = []
         self.inputs: list[Delivery] = []
         self.decided: list[tuple[Delivery, Event]] = []
+        self.ignored: list[str] = []
+        self.refused: list[tuple[Delivery, str]] = []
 
     def add(self, delivery: Delivery, event: Event, decision: Decision) -> None:
         """Take a decision in; later ones overwrite what earlier ones wrote."""
-        self.inputs.append(delivery)
         self.decided.append((delivery, event))
+        if decision.refused:
+            self.refused.append((delivery, decision.refused))
+            return
+        self.inputs.append(delivery)
+        if decision.ignored:
+            self.ignored.append(decision.ignored)
         if decision.changes is None:
             return
         self.state = decision.state
@@ -129,7 +143,6 @@ class Settler:
         self._telemetry = telemetry
         self._log = log
         self._cache: OrderedDict[RunId, StoredRun] = OrderedDict()
-        self._definitions: dict[RunId, Workflow] = {}
 
     async def settle(self, deliveries: Sequence[Delivery]) -> None:
         """Apply deliveries; when it returns each is settled, refused, or left for a later delivery.
@@ -137,8 +150,6 @@ class Settler:
         Raises:
             StoreUnavailableError: what is not settled will be delivered again.
         """
-        if deliveries:
-            self._telemetry.batch(len(deliveries))
         pending = await self._sorted(deliveries)
         while pending:
             await self._load(pending)
@@ -148,29 +159,40 @@ class Settler:
     async def _sorted(self, deliveries: Sequence[Delivery]) -> dict[RunId, _Pending]:
         pending: dict[RunId, _Pending] = {}
         for delivery in deliveries:
-            event = await self._event(delivery)
-            if event is not None:
-                run = RunId(event.run)
-                pending.setdefault(run, _Pending(run)).queue.append((delivery, event))
+            event, definition = await self._event(delivery)
+            if event is None:
+                continue
+            run = RunId(event.run)
+            one = pending.setdefault(run, _Pending(run))
+            one.queue.append((delivery, event))
+            one.definition = definition or one.definition
         return pending
 
-    async def _event(self, delivery: Delivery) -> Event | None:
+    async def _event(self, delivery: Delivery) -> tuple[Event | None, Workflow | None]:
         if not delivery.fields:
             await self._source.settle([delivery])
-            return None
+            return None, None
         try:
             if delivery.kind is SourceKind.TASK:
-                event, workflow = await self._intake.accept(delivery)
-                self._definitions[RunId(event.run)] = workflow
-                return event
-            return event_from_delivery(delivery)
+                return await self._intake.accept(delivery)
+            return event_from_delivery(delivery), None
         except (BadMessageError, TaskRefusedError) as error:
             await self._refuse(delivery, str(error))
         except NothingActiveError:
             self._log.warning("task_waits_for_definitions", entry=delivery.entry_id)
         except DefinitionUnusableError as error:
             self._log.warning("definition_unusable", digest=error.digest, why=error.why)
-        return None
+        except (StoreUnavailableError, StoreUnsuitableError):
+            raise
+        except Exception as error:  # a bug of ours must not stop other runs
+            await self._failed(delivery, "reading it", error)
+        return None, None
+
+    async def _failed(self, delivery: Delivery, what: str, error: Exception) -> None:
+        """Leave the delivery for another try, but not for ever."""
+        self._log.exception("delivery_failed", stream=delivery.stream, entry=delivery.entry_id)
+        if delivery.deliveries >= POISONED_AFTER:
+            await self._refuse(delivery, f"{what} fails: {type(error).__name__}: {error}")
 
     async def _refuse(self, delivery: Delivery, reason: str) -> None:
         self._log.warning("refused", stream=delivery.stream, entry=delivery.entry_id, reason=reason)
@@ -179,82 +201,116 @@ class Settler:
 
     async def _load(self, pending: dict[RunId, _Pending]) -> None:
         missing = [run for run in pending if run not in self._cache]
-        for run, found in zip(missing, await self._store.load(missing), strict=True):
+        try:
+            loaded = await self._store.load(missing)
+        except (StoreUnavailableError, StoreUnsuitableError):
+            raise
+        except Exception:  # of a newer version, or damaged: it must not stop other runs
+            if len(missing) > 1:
+                for run in missing:
+                    await self._load({run: pending[run]})
+                return
+            self._log.exception("run_unreadable", run=missing[0])
+            pending[missing[0]].queue.clear()
+            return
+        for run, found in zip(missing, loaded, strict=True):
+            pending[run].is_fresh = True
             if found is not None:
                 self._cache[run] = found
 
     async def _round(self, pending: dict[RunId, _Pending]) -> None:
-        folds: list[tuple[_Pending, _Fold, Transition]] = []
-        ignored: list[Delivery] = []
+        saved: list[tuple[_Pending, _Fold, Transition]] = []
+        unchanged: list[tuple[_Pending, _Fold]] = []
         for one in pending.values():
             fold = await self._fold(one)
-            if fold is None:
-                continue
-            transition = self._transition(one, fold)
-            if transition is None:
-                ignored.extend(fold.inputs)
-            else:
-                folds.append((one, fold, transition))
-        if ignored:
-            await self._source.settle(ignored)
-        if folds:
-            results = await self._store.commit([transition for _, _, transition in folds])
-            for (one, fold, transition), result in zip(folds, results, strict=True):
+            transition = fold and self._transition(one, fold)
+            if fold and transition:
+                saved.append((one, fold, transition))
+            elif fold:
+                unchanged.append((one, fold))
+        await self._drop(await self._confirmed(unchanged))
+        if saved:
+            results = await self._store.commit([transition for _, _, transition in saved])
+            for (one, fold, transition), result in zip(saved, results, strict=True):
                 await self._after(one, fold, transition, result)
 
     async def _fold(self, one: _Pending) -> _Fold | None:
         known = self._cache.get(one.run)
         definition = await self._definition(one, known)
         if definition is None:
-            one.queue.clear()
             return None
         fold = _Fold(definition, known.state if known else None)
         while one.queue and len(fold.commands) < MAX_COMMANDS:
             delivery, event = one.queue.popleft()
-            await self._decide(fold, delivery, event)
+            try:
+                fold.add(delivery, event, decide(definition, fold.state, event))
+                faults.point("decide.after")
+            except NoSuchRunError:
+                continue  # its task is in this batch, behind it; it will be delivered again
+            except Exception as error:  # a bug of ours must not stop other runs
+                await self._failed(delivery, "deciding", error)
         return fold
 
-    async def _decide(self, fold: _Fold, delivery: Delivery, event: Event) -> None:
-        try:
-            decision = decide(fold.definition, fold.state, event)
-        except NoSuchRunError as error:
-            await self._without_run(delivery, event, str(error))
-            return
-        except Exception as error:  # a bug of ours must not stop other runs
-            self._log.exception("decide_failed", run=event.run, entry=delivery.entry_id)
-            if delivery.deliveries >= POISONED_AFTER:
-                await self._refuse(delivery, f"deciding fails: {type(error).__name__}: {error}")
-            return
-        faults.point("decide.after")
-        if decision.refused:
-            await self._refuse(delivery, decision.refused)
-            return
-        if decision.ignored:
-            self._telemetry.ignored(decision.ignored)
-        fold.add(delivery, event, decision)
-
-    async def _without_run(self, delivery: Delivery, event: Event, reason: str) -> None:
-        """A signal may be faster than the task it is for; it is left to be delivered again."""
-        born_ms = 0
-        for digit in event.run[:10]:
-            born_ms = born_ms * 32 + _BASE32.index(digit)
-        if delivery.kind is SourceKind.REPLY or delivery.at_ms - born_ms > _YOUNG_MS:
-            await self._refuse(delivery, reason)
-
     async def _definition(self, one: _Pending, known: StoredRun | None) -> Workflow | None:
-        if known is None and one.run in self._definitions:
-            return self._definitions[one.run]
-        if known is None:
-            for delivery, event in one.queue:
-                await self._without_run(delivery, event, f"run {one.run} does not exist")
+        if known is None and one.definition is None:
+            await self._without_run(one)
             return None
+        if known is None:
+            return one.definition
         try:
             return await self._catalogue.workflow(known.state.head.digest)
         except DefinitionUnusableError as error:
             self._log.warning(
                 "definition_unusable", run=one.run, digest=error.digest, why=error.why
             )
+            one.queue.clear()
             return None
+
+    async def _without_run(self, one: _Pending) -> None:
+        """A signal may be faster than the task it is for; then it is left to be delivered again."""
+        if not one.queue:
+            return
+        if await self._source.is_queued(one.run):
+            one.queue.clear()
+            return
+        if any(await self._store.revisions([one.run])):
+            return  # it began a moment ago
+        while one.queue:
+            delivery, _ = one.queue.popleft()
+            await self._refuse(delivery, f"run {one.run} does not exist")
+
+    async def _confirmed(self, unchanged: Sequence[tuple[_Pending, _Fold]]) -> list[_Fold]:
+        """Those that are right to change nothing; the others are decided again.
+
+        What was cached may be older than the request that a reply answers: only a look at the
+        revision says that a delivery is really late. A transition needs no such look.
+        """
+        doubted = [one.run for one, _ in unchanged if not one.is_fresh]
+        revisions = await self._store.revisions(doubted) if doubted else []
+        now = dict(zip(doubted, revisions, strict=True))
+        right: list[_Fold] = []
+        for one, fold in unchanged:
+            known = self._cache.get(one.run)
+            if one.run not in now or (known and known.revision == now[one.run]):
+                right.append(fold)
+            else:
+                self._cache.pop(one.run, None)
+                one.queue.extendleft(reversed(fold.decided))
+        return right
+
+    async def _drop(self, folds: Sequence[_Fold]) -> None:
+        """Settle what was ignored, and move what was refused to the dead letters."""
+        inputs = [delivery for fold in folds for delivery in fold.inputs]
+        if inputs:
+            await self._source.settle(inputs)
+        for fold in folds:
+            await self._tell_dropped(fold)
+
+    async def _tell_dropped(self, fold: _Fold) -> None:
+        for kind in fold.ignored:
+            self._telemetry.ignored(kind)
+        for delivery, reason in fold.refused:
+            await self._refuse(delivery, reason)
 
     def _transition(self, one: _Pending, fold: _Fold) -> Transition | None:
         if fold.changes is None or fold.state is None:
@@ -277,14 +333,14 @@ class Settler:
     ) -> None:
         self._telemetry.committed(result.status.value, 1)
         if result.status is CommitStatus.OK:
-            self._definitions.pop(one.run, None)
+            one.is_fresh = True
             self._remember(one.run, StoredRun(revision=result.revision, state=_state_of(fold)))
             self._report(fold.definition, transition, fold)
+            await self._tell_dropped(fold)
             return
         self._cache.pop(one.run, None)
         if result.existing_run is not None:
             self._log.info("repeated_submission", run=result.existing_run)
-            self._definitions.pop(one.run, None)
             await self._source.settle(transition.inputs)
             return
         await self._again(one, fold, result)
@@ -307,6 +363,7 @@ class Settler:
         for decided in fold.decided:
             single = _Pending(one.run)
             single.queue.append(decided)
+            single.definition = one.definition
             while single.queue:
                 await self._load({one.run: single})
                 await self._round({one.run: single})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from coordinator import faults
+from coordinator.core.ids import RunId, run_id_for
 from coordinator.memory_store.memory import KINDS, Memory, Queue, Taken
 from coordinator.messages import BadMessageError, reply_fields, request_from_fields
 from coordinator.ports import Delivery, Reply, Request, SourceKind
@@ -76,6 +77,11 @@ class MemoryEventSource:
     async def refuse(self, delivery: Delivery, *, reason: str) -> None:
         """As `EventSource.refuse`."""
         self._memory.bury(delivery.stream, delivery.entry_id, reason)
+
+    async def is_queued(self, run: RunId) -> bool:
+        """As `EventSource.is_queued`."""
+        tasks = self._memory.queue("tasks")
+        return any(run_id_for(entry) == run for entry in (*tasks.waiting, *tasks.owned))
 
     def follow(self, personas: Sequence[str]) -> None:
         """As `EventSource.follow`."""

@@ -41,6 +41,11 @@ class MemoryRunStore:
         """As `RunStore.load`."""
         return [self._memory.runs.get(run) for run in runs]
 
+    async def revisions(self, runs: Sequence[RunId]) -> list[int]:
+        """As `RunStore.revisions`."""
+        found = [self._memory.runs.get(run) for run in runs]
+        return [stored.revision if stored else 0 for stored in found]
+
     async def commit(self, transitions: Sequence[Transition]) -> list[CommitResult]:
         """As `RunStore.commit`."""
         return [self._commit(transition) for transition in transitions]

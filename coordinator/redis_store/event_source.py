@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coordinator import faults
-from coordinator.messages import short_name
+from coordinator.core.ids import RunId, milliseconds_of, run_id_for
+from coordinator.messages import MAX_KEY, short_name
 from coordinator.ports import Delivery, SourceKind
 from coordinator.redis_store import scripting
 from coordinator.redis_store.connection import Server
@@ -59,11 +60,24 @@ class RedisEventSource:
 
     async def refuse(self, delivery: Delivery, *, reason: str) -> None:
         """As `EventSource.refuse`."""
+        keys = [delivery.stream, self._keys.named("dead")]
+        key = delivery.fields.get("idempotency_key", "")
+        if delivery.kind is SourceKind.TASK and 0 < len(key) <= MAX_KEY:
+            keys.append(self._keys.idempotency(key))
         command = scripting.REFUSE.on(
-            [delivery.stream, self._keys.named("dead")],
+            keys,
             *(COORDINATORS, delivery.entry_id, reason, short_name(delivery.stream)),
         )
         await scripting.run_one(self.reader.link, command, is_repeatable=True)
+
+    async def is_queued(self, run: RunId) -> bool:
+        """As `EventSource.is_queued`."""
+        began = milliseconds_of(run)
+        reply = await self.reader.link.one(
+            *("XRANGE", self._keys.named("tasks"), f"{began}-0", f"{began}-{2**64 - 1}"),
+            is_repeatable=True,
+        )
+        return any(run_id_for(entry[0].decode()) == run for entry in reply)
 
     def follow(self, personas: Sequence[str]) -> None:
         """As `EventSource.follow`."""

@@ -50,6 +50,12 @@ class RedisRunStore:
         replies = await scripting.run(self.link, *commands, is_repeatable=True)
         return [run_from(run, reply) for run, reply in zip(runs, replies, strict=True)]
 
+    async def revisions(self, runs: Sequence[RunId]) -> list[int]:
+        """As `RunStore.revisions`."""
+        commands = [("HGET", self._keys.run(run), "rev") for run in runs]
+        replies = await scripting.run(self.link, *commands, is_repeatable=True)
+        return [int(reply or 0) for reply in replies]
+
     async def commit(self, transitions: Sequence[Transition]) -> list[CommitResult]:
         """As `RunStore.commit`."""
         if not transitions:
