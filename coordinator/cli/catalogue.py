@@ -13,6 +13,7 @@ from coordinator.ports import Member, StoreUnavailableError
 if TYPE_CHECKING:
     from coordinator.core.definition import Workflow
     from coordinator.definitions.persona import Persona
+    from coordinator.gitops import SyncStatus
     from coordinator.wiring import Connection
 
 
@@ -41,6 +42,8 @@ async def read_catalogue(session: Session, *, here: bool) -> Catalogue:
         return _from_files(session)
     try:
         async with connect(session) as connection:
+            for problem in await source_problems(connection):
+                say(f"warning: {problem}")
             return await from_server(connection)
     except StoreUnavailableError as error:
         found = _from_files(session)
@@ -65,6 +68,29 @@ async def from_server(connection: Connection) -> Catalogue:
             found.revisions[name] = bundle.revision
             found.personas |= _personas_of(digest, document)
     return found
+
+
+async def source_problems(connection: Connection) -> list[str]:
+    """Why what is newest in the source of the definitions is not what is active, if it is not."""
+    from coordinator.gitops import DEFAULT_BUNDLE, SyncStatus
+
+    active = await connection.definitions.active()
+    found = []
+    for name in sorted({DEFAULT_BUNDLE, *(bundle.bundle for bundle in active)}):
+        document = await connection.definitions.get_status(name)
+        if document is not None and (problem := _problem(SyncStatus.from_document(document))):
+            found.append(problem)
+    return found
+
+
+def _problem(status: SyncStatus) -> str:
+    stays = f"{status.active} stays active" if status.active else "nothing is active"
+    if not status.is_valid:
+        first = next(fault for fault in status.faults if fault.severity == "error")
+        return f"{status.attempted} has faults, so {stays}. The first: {first}"
+    if status.error:
+        return f"{status.source} cannot be read, so {stays}: {status.error}"
+    return ""
 
 
 def _personas_of(digest: Any, document: bytes) -> dict[str, Persona]:

@@ -153,6 +153,8 @@ def _facts(connection: Connection, url: str) -> Iterator[Finding]:
 
 
 async def _alive(connection: Connection) -> list[Finding]:
+    from coordinator.cli.catalogue import source_problems
+
     members = await connection.desk.members()
     active = await connection.definitions.active()
     found = []
@@ -168,6 +170,8 @@ async def _alive(connection: Connection) -> list[Finding]:
     else:
         advice = "set source.url, or start `coordinator dev` over a folder"
         found.append(_warn("workflows", "none is active", advice))
+    for problem in await source_problems(connection):
+        found.append(_warn("definitions", problem, "commit what corrects it"))
     asked = {name for bundle in active for name in bundle.personas}
     served = {name for member in members for name in member.personas}
     for name in sorted(asked - served - await _human(connection)):
