@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from coordinator import faults
@@ -20,6 +22,7 @@ from coordinator.engine.catalogue import (
 from coordinator.messages import BadMessageError, task_from_delivery
 from coordinator.ports import Delivery
 
+_MOST_WAITING: Final = 1_000
 _NEVER: Final = (NoRouteError, UnknownDefinitionError, UnknownWorkflowError)
 
 CheckParams = Callable[[Workflow, Mapping[str, object]], tuple[Mapping[str, object], list[str]]]
@@ -39,6 +42,7 @@ class Intake:
         self.catalogue = catalogue
         self._check_params = check_params
         self._env = env
+        self._waiting: dict[str, tuple[Delivery, float]] = {}
 
     async def accept(self, delivery: Delivery) -> tuple[RunStarted, Workflow]:
         """The event that starts the task's run, and the definition it will be pinned to.
@@ -76,3 +80,30 @@ class Intake:
         )
         faults.point("intake.after")
         return event, chosen.workflow
+
+    def wait(self, delivery: Delivery) -> bool:
+        """Keep a task until there are definitions; False if it was being kept already.
+
+        A convenience: the task stays ours and unsettled, so whatever becomes of this process, it is
+        delivered again after a lease.
+        """
+        is_new = delivery.entry_id not in self._waiting
+        if not is_new or len(self._waiting) < _MOST_WAITING:
+            now = asyncio.get_running_loop().time()
+            self._waiting[delivery.entry_id] = (delivery, now)
+        return is_new
+
+    async def no_longer_waiting(self) -> list[Delivery]:
+        """The tasks that were kept, once there are definitions, as if they were read now.
+
+        Raises:
+            StoreUnavailableError: they are still kept.
+        """
+        if not self._waiting or not await self.catalogue.active():
+            return []
+        waiting, self._waiting = self._waiting, {}
+        now = asyncio.get_running_loop().time()
+        return [
+            replace(delivery, at_ms=delivery.at_ms + int((now - since) * 1_000))
+            for delivery, since in waiting.values()
+        ]

@@ -150,7 +150,7 @@ class Settler:
         Raises:
             StoreUnavailableError: what is not settled will be delivered again.
         """
-        pending = await self._sorted(deliveries)
+        pending = await self._sorted([*await self._intake.no_longer_waiting(), *deliveries])
         while pending:
             await self._load(pending)
             await self._round(pending)
@@ -179,7 +179,8 @@ class Settler:
         except (BadMessageError, TaskRefusedError) as error:
             await self._refuse(delivery, str(error))
         except NothingActiveError:
-            self._log.warning("task_waits_for_definitions", entry=delivery.entry_id)
+            if self._intake.wait(delivery):
+                self._log.warning("task_waits_for_definitions", entry=delivery.entry_id)
         except DefinitionUnusableError as error:
             self._log.warning("definition_unusable", digest=error.digest, why=error.why)
         except (StoreUnavailableError, StoreUnsuitableError):
