@@ -67,64 +67,6 @@ def _config() -> Mapping[str, Any]:
 
 
 def _scenario() -> Mapping[str, Any]:
-    reply = _reply()
-    replies = {"anyOf": [reply, {"type": "array", "items": reply}]}
-    properties = {
-        "scenario": {"type": "string", "description": "what is claimed"},
-        "workflow": {"type": "string"},
-        "task": {"type": "object"},
-        "params": {"type": "object"},
-        "replies": {"type": "object", "additionalProperties": replies},
-        "signals": {"type": "array", "items": _signal()},
-        "expect": _expect(),
-    }
-    return {"title": "scenario", **_closed(properties)}
+    from coordinator.simulation import scenario_schema
 
-
-def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": False, "properties": properties}
-
-
-def _reply() -> Mapping[str, Any]:
-    from coordinator.core.definition import ErrorClass
-
-    return _closed(
-        {
-            "verdict": {"enum": ["pass", "fail", "unknown"]},
-            "status": {"type": "string"},
-            "result": {"description": "what the persona returns"},
-            "error": {"enum": [each.value for each in ErrorClass]},
-            "message": {"type": "string"},
-            "retryable": {"type": "boolean"},
-            "after": {"type": ["string", "number"], "description": "how long it takes"},
-        }
-    )
-
-
-def _signal() -> Mapping[str, Any]:
-    from coordinator.simulation.script import ANSWERS, STEERING
-
-    return _closed(
-        {
-            "at": {"type": ["string", "number"]},
-            **{key: {"type": "string"} for key in ("by", "comment", "reason")},
-            "values": {"type": "object"},
-            **{word: {"description": "the node, or the run"} for word in (*ANSWERS, *STEERING)},
-        }
-    )
-
-
-def _expect() -> Mapping[str, Any]:
-    paths = {"type": "array", "items": {"type": "string"}}
-    statuses = ["succeeded", "stopped", "failed", "cancelled", "waiting", "paused"]
-    return _closed(
-        {
-            "status": {"enum": statuses},
-            "nodes": {"type": "object"},
-            "never": paths,
-            "order": paths,
-            "attempts": {"type": "object"},
-            "outputs": {"type": "object"},
-            "within": {"type": ["string", "number"]},
-        }
-    )
+    return scenario_schema()

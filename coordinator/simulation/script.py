@@ -9,6 +9,7 @@ from typing import Final
 
 from coordinator.core.definition import ErrorClass
 from coordinator.core.durations import DurationError, duration_ms
+from coordinator.core.verdicts import verdict_of_word
 
 _REPLY_KEYS: Final = frozenset(
     {"verdict", "result", "error", "message", "retryable", "after", "status"}
@@ -80,7 +81,7 @@ class Script:
         for key, said in (replies or {}).items():
             spoken = _replies(str(key), said)
             if "*" in str(key):
-                globs.append((_glob(str(key)), spoken))
+                globs.append((glob(str(key)), spoken))
             else:
                 exact[str(key)] = spoken
         told = tuple(_signal(at, one) for at, one in enumerate(signals or (), 1))
@@ -90,13 +91,14 @@ class Script:
         """What the node's persona says to this attempt; a pass at once where nothing is written."""
         spoken = self.exact.get(path)
         if spoken is None:
-            spoken = next((said for glob, said in self.globs if glob.fullmatch(path)), None)
+            spoken = next((said for each, said in self.globs if each.fullmatch(path)), None)
         if not spoken:
             return PASS_AT_ONCE
         return spoken[min(attempt, len(spoken)) - 1]
 
 
-def _glob(text: str) -> re.Pattern[str]:
+def glob(text: str) -> re.Pattern[str]:
+    """What a glob of paths matches: `*` crosses `/`; everything else, `[` and `#` too, is meant."""
     return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.DOTALL)
 
 
@@ -117,7 +119,9 @@ def _reply(key: str, entry: object) -> ScriptedReply:
         known = ", ".join(ErrorClass)
         raise ScriptError(f"replies.{key}: {error!r} is no error class; there are {known}")
     retryable = entry.get("retryable")
-    verdict = entry.get("verdict")
+    verdict, status = entry.get("verdict"), entry.get("status")
+    if verdict is None and isinstance(status, str):
+        verdict = verdict_of_word(status)
     return ScriptedReply(
         verdict=None if verdict is None else str(verdict),
         result=entry.get("result"),

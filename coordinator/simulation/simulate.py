@@ -37,11 +37,13 @@ from coordinator.core.events import (
 )
 from coordinator.core.ids import RunId, run_id_for
 from coordinator.core.report import rows
-from coordinator.core.state import RunState, RunStatus
+from coordinator.core.state import NodeStatus, RunState, RunStatus
 from coordinator.simulation.script import ANSWERS, Script, ScriptedReply, ScriptedSignal
 
 _START_MS: Final = 1_000_000_000_000
 MOST_EVENTS: Final = 200_000
+_RAN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.SUCCEEDED})
+"""What only a node that ran can be, whether or not its kind counts attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class Simulation:
     events: tuple[Event, ...]
     refusals: tuple[str, ...] = ()
     """Signals that could not apply, in words."""
+    started: tuple[str, ...] = ()
+    """Every node that ran, in the order of their first starts."""
 
     def to_json(self) -> dict[str, object]:
         """The shape that `coordinator simulate` prints."""
@@ -141,6 +145,7 @@ class _World:
     requests: list[SimulatedRequest] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    started: dict[str, None] = field(default_factory=dict)
     number: int = 0
     run: RunId = field(default_factory=lambda: run_id_for(f"{_START_MS}-0"))
 
@@ -184,6 +189,7 @@ class _World:
             requests=tuple(self.requests),
             events=tuple(self.events),
             refusals=tuple(self.refusals),
+            started=tuple(self.started),
         )
 
     @property
@@ -199,6 +205,9 @@ class _World:
             self.refusals.append(decision.refused)
         elif not decision.ignored:
             self.events.append(event)
+        for path, status, attempt in decision.moves:
+            if (attempt or status in _RAN) and "@" not in path:
+                self.started.setdefault(path)
         for command in decision.commands:
             self._carry_out(command)
 
