@@ -1,0 +1,1 @@
+"""What the README and the pages under `docs` claim, made from the code or held against it."""
