@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from coordinator.definitions.rules import Severity
 from coordinator.definitions.workflow import Compiled, workflow_id
 
 _PROMPTS: Final = (".md", ".j2", ".txt")
+_SCENARIOS: Final = "scenarios"
 _MOST_FILES: Final = 5_000
 _PERSONA_TEXT: Final = re.compile(rb"^kind\s*:", re.MULTILINE)
 _WORKFLOW_TEXT: Final = re.compile(rb"^(steps|subtasks)\s*:", re.MULTILINE)
@@ -81,29 +82,38 @@ class Folder:
             personas=around.personas,
         )  # fmt: skip
 
-    def workflow(self, name: str) -> Compiled:
+    def workflow(
+        self, name: str, *, beside: Path | None = None, top: Path | None = None
+    ) -> Compiled:
         """The workflow in the file `name`, or of that name in the folders here.
+
+        For a file that names it, `beside`, the folders around that file come first; `top` is the
+        folder that it was found in.
 
         Raises:
             NotFoundError: there is none.
             FaultyError: it has errors.
         """
-        path = self.find(name)
+        around = self._around(beside, top) if beside else []
+        path = self.find(name, around)
         if path is None:
-            raise NotFoundError(self._unknown(name))
-        compiled, faults = self.compile(Target(path))
+            raise NotFoundError(self._unknown(name, around))
+        compiled, faults = self.compile(Target(path, self._project_of(path) if beside else None))
         if compiled is None:
             raise FaultyError(faults)
         return compiled
 
-    def find(self, name: str) -> Path | None:
-        """The file that `name` is, or the workflow file of that name in the folders here."""
-        path = Path(name)
-        if path.is_file():
-            return path
+    def find(self, name: str, around: Sequence[Path] = ()) -> Path | None:
+        """The file that `name` is, or the workflow file of that name in the folders here.
+
+        The folders `around` come before this one.
+        """
+        for path in (*(folder / name for folder in around[:1]), Path(name)):
+            if path.is_file():
+                return path
         if "/" in name or name.endswith(ENDINGS):
             return None
-        for file in self._workflow_files():
+        for file in self._workflow_files(around):
             if stem_of(file.name) == name or _named(file) == name:
                 return file
         return None
@@ -127,9 +137,21 @@ class Folder:
                 seen.add(folder)
                 yield folder
 
-    def _workflow_files(self) -> Iterator[Path]:
-        for root in [*_above(Path.cwd(), None), *self._configured()]:
-            for path in sorted((root / self.names[0]).glob("*")):
+    def _around(self, file: Path, top: Path | None) -> list[Path]:
+        """The folders that the file is in, the project whose workflows it lies with among them."""
+        own = file.absolute().parent
+        home = own.parent if own.name == _SCENARIOS else own
+        return list(dict.fromkeys([*_above(own, top), home, self._project_of(file) or own]))
+
+    def _project_of(self, file: Path) -> Path | None:
+        """The folder that has the folder of workflows in which the file is."""
+        above = file.absolute().parents
+        return next((each.parent for each in above if each.name == self.names[0]), None)
+
+    def _workflow_files(self, around: Sequence[Path] = ()) -> Iterator[Path]:
+        roots = [*around, *_above(Path.cwd(), None), *self._configured()]
+        for folder in [*(root / self.names[0] for root in roots), *around[:1]]:
+            for path in sorted(folder.glob("*")):
                 if path.name.endswith(ENDINGS) and not is_scenario_path(path.name):
                     yield path
 
@@ -139,10 +161,10 @@ class Folder:
         file = self.session.config or find_file(Path.cwd())
         return [file.absolute().parent] if file else []
 
-    def _unknown(self, name: str) -> str:
+    def _unknown(self, name: str, around: Sequence[Path] = ()) -> str:
         if "/" in name or name.endswith(ENDINGS):
             return f"{name}: no such file; correct the path"
-        known = sorted({stem_of(file.name) for file in self._workflow_files()})
+        known = sorted({stem_of(file.name) for file in self._workflow_files(around)})
         near = nearest(name, known)
         hint = f'did you mean "{near}"?' if near else f"there are: {', '.join(known) or 'none'}"
         return f'no file and no workflow here is called "{name}"; {hint}'

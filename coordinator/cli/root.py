@@ -33,9 +33,11 @@ SECTIONS: Final = {
         _entry(
             "validate", "coordinator.cli.validate:validate", "Check workflow and persona files."
         ),
+        _entry("fmt", "coordinator.cli.fmt:fmt", "Rewrite files in canonical spelling."),
         _entry(
             "simulate", "coordinator.cli.simulate:simulate", "Run a workflow on a virtual clock."
         ),
+        _entry("test", "coordinator.cli.test:test", "Play scenario files; 1 when one fails."),
         _entry("graph", "coordinator.cli.graph:graph", "Show a workflow's graph before it runs."),
         _entry("eval", "coordinator.cli.evaluate:evaluate", "Evaluate a condition or a template."),
         _entry("schema", "coordinator.cli.schema:schema", "JSON Schemas for editors."),

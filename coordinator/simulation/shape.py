@@ -100,7 +100,7 @@ SCENARIO: Final = _closed(
             "additionalProperties": {"anyOf": [_REPLY, {"type": "array", "items": _REPLY}]},
         },
         "signals": {"type": "array", "items": _SIGNAL},
-        "expect": _EXPECT,
+        "expect": {**_EXPECT, "minProperties": 1},
     },
     required=("workflow", "expect"),
 )
@@ -163,6 +163,8 @@ def _check_mapping(value: Mapping[str, object], schema: Schema, at: Path, report
     for key in schema.get("required", ()):
         if key not in value:
             report.value("WF021", at, f'{_shown(at)} needs "{key}"')
+    if len(value) < schema.get("minProperties", 0):
+        report.value("WF022", at, f"{_shown(at)} is empty", f"There are: {listed(known, most=20)}.")
     choices = [one["required"][0] for one in schema.get("oneOf", ())]
     if choices and sum(each in value for each in choices) != 1:
         report.value("WF022", at, f"{_shown(at)} has to name exactly one of {', '.join(choices)}")
