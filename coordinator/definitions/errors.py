@@ -10,7 +10,7 @@ from coordinator.definitions.check import Checked
 from coordinator.definitions.report import Named, Reporter, kind_of
 
 ACTIONS: Final = ("abort", "continue", "retry", "escalate", "rollback")
-_SPELLINGS: Final = {"log_and_continue": "continue"}
+ON_ERROR_SPELLINGS: Final = {"log_and_continue": "continue"}
 DEFAULT_ATTEMPTS: Final = 3
 """Of `on_error: retry` where nothing says how often."""
 
@@ -38,7 +38,7 @@ def settle_words(checked: Checked, named: Named, report: Reporter) -> None:
 def _on_error(given: object, named: Named, report: Reporter) -> object:
     at = named.origin("on_error")
     if isinstance(given, str):
-        word = _SPELLINGS.get(given, given)
+        word = ON_ERROR_SPELLINGS.get(given, given)
         if word in ACTIONS:
             return word
         near = report.faults.did_you_mean(given, ACTIONS)

@@ -15,7 +15,7 @@ from coordinator.definitions.parse import ROOTS
 from coordinator.definitions.report import Named, Reporter, kind_of
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-_CANONICAL: Final = {"array": "list", "int": "integer", "float": "number", "bool": "boolean"}
+TYPE_SPELLINGS: Final = {"array": "list", "int": "integer", "float": "number", "bool": "boolean"}
 _TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -26,7 +26,7 @@ def read_parameters(checked: Checked, named: Named, report: Reporter) -> tuple[P
     for name in sorted(declared):
         about: Checked = declared[name]
         kind = str(about["type"] or "string")
-        kind = _CANONICAL.get(kind, kind)
+        kind = TYPE_SPELLINGS.get(kind, kind)
         if "type" in about.plain:
             about.plain["type"] = kind
         default, choices = about["default"], about["enum"]
