@@ -88,8 +88,12 @@ def test_the_wheel_holds_the_program_and_its_content_and_nothing_else(wheel: Pat
     tops = {name.partition("/")[0] for name in names}
     assert {name for name in tops if not name.endswith(".dist-info")} == {"coordinator", "steps"}
     for kind in ("workflows", "personas"):
-        shipped = {path.name for path in (ROOT / kind).iterdir() if not path.name.startswith(".")}
-        packed = {name.rpartition("/")[2] for name in names if f"/content/{kind}/" in name}
+        shipped = {
+            path.relative_to(ROOT / kind).as_posix()
+            for path in (ROOT / kind).rglob("*")
+            if path.is_file() and not path.name.startswith(".")
+        }
+        packed = {name.partition(f"/content/{kind}/")[2] for name in names}
         assert shipped
         assert shipped <= packed
     assert "coordinator/py.typed" in names
