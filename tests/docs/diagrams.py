@@ -40,7 +40,7 @@ def _arrows(
 
 
 def moves_in(diagram: str) -> dict[str, set[str]]:
-    """The table that a diagram shows, read back: the arrow of a box counts for all that is in it."""
+    """The table that a diagram shows; the arrow of a box counts for all that is in it."""
     box = re.search(r"state (\w+) \{\n(.*?)\n    \}", diagram, re.DOTALL)
     assert box is not None
     arrows = re.findall(r"(\S+) --> (\S+)", diagram)

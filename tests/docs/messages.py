@@ -41,8 +41,8 @@ REPLY = {
 PAYLOAD = {
     "task": "the task, normalised: `id, type, title, slug, description, labels, repo, branch, …`",
     "params": "the step's `params`, rendered",
-    "context": "`run, workflow, node, step, iteration, steps, outcome, error`; `steps` has outcome, "
-    "verdict and result of the steps it depends on, in `finally` of all",
+    "context": "`run, workflow, node, step, iteration, steps, outcome, error`; `steps` has "
+    "outcome, verdict and result of the steps it depends on, in `finally` of all",
     "files": "null, or `repo, ref, base, branch, paths, mode`; `base` is the revision to work on",
     "attempt": "from 1",
     "timeout_ms": "how long the attempt may take",

@@ -46,7 +46,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
 }
 """What can be made."""
 
-_PART = re.compile(r"<!-- made: ([\w: -]+) -->\n(.*?)\n<!-- end -->", re.DOTALL)
+_PART = re.compile(r"<!-- made: ([\w: -]+) -->\n(.*?)<!-- end -->", re.DOTALL)
 _FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The picture of a run: `docs/run.scenario.yml` played through `decide`, as an SVG and as a tree."""
+"""The picture of a run: `docs/run.scenario.yml` played through `decide`, as SVG and as a tree."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from coordinator.cli.live import tree
 from coordinator.core.durations import duration_text
 from coordinator.core.lowering import StepType
 from coordinator.core.report import NodeRow, rows
-from coordinator.core.turn import PHASE_SCOPES
 from coordinator.core.tasks import normalise_task
+from coordinator.core.turn import PHASE_SCOPES
 from coordinator.definitions.compile import compile_file, read_personas
 from coordinator.shipped import shipped_files
 from coordinator.simulation import Script, Simulation, simulate

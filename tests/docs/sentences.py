@@ -42,7 +42,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "condition": "false skips the step, and the values it read are kept as the reason",
         "join": "which outcomes of the dependencies let the step run; see below",
         "gate": "any verdict but `pass` is a failure of class `gate`",
-        "required": "a run that has not failed, but where this step did not succeed, ends `stopped`",
+        "required": "a run that did not fail, but where this step did not succeed, is `stopped`",
         "review": "accepted, without effect in this version",
         "timeout": "per attempt, from the moment of asking; 1 hour if nobody says otherwise",
         "retries": "further attempts: `2` means at most three",
