@@ -24,7 +24,7 @@ from coordinator.core.events import (
     TimerFired,
     TimerKind,
 )
-from coordinator.core.ids import RUN_ID, message_id, split_message_id
+from coordinator.core.ids import OURSELVES, RUN_ID, message_id, split_message_id
 from coordinator.core.jsontext import NotJsonError, dump_text, parse
 from coordinator.core.state import RunHead
 from coordinator.ports import Delivery, Reply, Request, SourceKind
@@ -189,9 +189,9 @@ def _replied(delivery: Delivery) -> Event:
     run, node, attempt = parts
     if not fields.get("token"):
         raise BadMessageError("no field 'token'; copy it from the request")
-    ours = short_name(delivery.stream) == "res:coordinator"
+    sender = short_name(delivery.stream).partition(":")[2]
     try:
-        what = _reply_values(fields, is_executor=ours)
+        what = _reply_values(fields, is_executor=sender == OURSELVES)
     except BadMessageError as error:
         failure = Failure(error_class=ErrorClass.INVALID_REPLY, message=error.reason)
         what = {"status": ReplyStatus.ERROR, "failure": failure}
@@ -200,6 +200,7 @@ def _replied(delivery: Delivery) -> Event:
         node=node,
         attempt=attempt,
         token=_short(fields, "token"),
+        sender=sender,
         **what,
     )
 

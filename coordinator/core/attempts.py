@@ -11,20 +11,23 @@ from coordinator.core.durations import DurationError, duration_ms
 from coordinator.core.events import Answered, Failure, Replied, ReplyStatus, TimerFired, TimerKind
 from coordinator.core.failures import fail
 from coordinator.core.forms import form_problems
-from coordinator.core.ids import attempt_token
+from coordinator.core.ids import OURSELVES, attempt_token
 from coordinator.core.payload import persona_payload, run_files, work_payload
 from coordinator.core.settle import (
     anew,
     asked_target,
     end_attempt,
     is_first_to_land,
+    is_landing,
+    is_shut,
     join_patchers,
     settle,
     succeed,
+    try_again,
 )
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.templates import TemplateError, Value
-from coordinator.core.turn import LAND, Turn
+from coordinator.core.turn import LAND, Turn, parent_scope
 from coordinator.core.verdicts import read_verdict
 
 
@@ -115,10 +118,17 @@ def on_reply(turn: Turn, event: Replied) -> None:
         turn.ignored = "repeated"
     elif event.token != attempt_token(turn.head.seed, event.node, event.attempt):
         turn.ignored = "token"
+    elif event.sender and event.sender != _expected_sender(turn, event.node, state):
+        turn.ignored = "sender"
     elif event.status in (ReplyStatus.PROGRESS, ReplyStatus.BLOCKED):
         turn.ignored = event.status.value
     else:
         _on_final_reply(turn, event, turn.define(event.node))
+
+
+def _expected_sender(turn: Turn, path: str, state: NodeState) -> str:
+    channel, target = asked_target(turn.define(path), state)
+    return OURSELVES if channel is Channel.WORK else target
 
 
 def _on_final_reply(turn: Turn, event: Replied, node: Node) -> None:
@@ -144,7 +154,7 @@ def _on_final_reply(turn: Turn, event: Replied, node: Node) -> None:
 def conclude(turn: Turn, event: Replied, node: Node, primitive: Ask) -> None:
     """Read what the reply concluded, hold it against the gate, and land its patch."""
     path, verdict = event.node, event.verdict
-    if primitive.channel is not Channel.WORK:
+    if asked_target(node, turn.node(path))[0] is not Channel.WORK:
         verdict = read_verdict(event.result, verdict, tests_required=primitive.tests_required)
     failure = gate_failure(node, verdict)
     if failure is None and not (event.patch and verdict != "fail"):
@@ -170,7 +180,14 @@ def _land(turn: Turn, path: str, patch: Mapping[str, object]) -> None:
     turn.results[f"{path}@patch"] = dict(patch)
     turn.note(path, turn.node(path)._replace(is_handed_on=True))
     if is_first_to_land(turn, path):
-        turn.push("ask", path + LAND)
+        turn.push("land", path)
+
+
+def land(turn: Turn, path: str) -> None:
+    """Have the patch of the node's reply applied, unless that is under way or not wanted now."""
+    is_ended = is_shut(turn, parent_scope(path), turn.define(path))
+    if turn.node(path).is_handed_on and not is_ended and not is_landing(turn, path):
+        ask(turn, path + LAND)
 
 
 def on_landed(turn: Turn, land_path: str) -> None:
@@ -213,7 +230,7 @@ def on_timer(turn: Turn, event: TimerFired) -> None:
             fail(turn, event.node, Failure(error_class=ErrorClass.TIMEOUT, message=message))
         case TimerKind.RETRY, NodeStatus.BACKING_OFF:
             turn.count(waiting=-1)
-            turn.push("again", event.node)
+            try_again(turn, event.node)
         case TimerKind.DEADLINE, NodeStatus.WAITING:
             _on_deadline(turn, event)
         case _:
@@ -307,7 +324,7 @@ def _decide_escalation(turn: Turn, event: Answered) -> None:
     turn.note(path, state._replace(reason=said, is_escalated=False, answered=event.id))
     match event.answer:
         case "retry":
-            turn.push("again", path)
+            try_again(turn, path)
         case "skip":
             settle(turn, path, NodeStatus.SKIPPED)
         case "continue":

@@ -51,9 +51,10 @@ def _choose(turn: Turn, path: str, choose: Choose, state: NodeState) -> None:
     except ExpressionError as error:
         fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
         return
-    turn.move(path, state._replace(branch=taken, detail=bounded(operands)))
+    reason = "" if taken >= 0 else "no branch was chosen"
+    turn.move(path, state._replace(branch=taken, detail=bounded(operands), reason=reason))
     if taken < 0:
-        succeed(turn, path, verdict=None, reason="no branch was chosen")
+        _end_container(turn, path, path, ScopeState(unsettled=0))
     else:
         open_scope(turn, path)
 
@@ -122,7 +123,7 @@ def complete(turn: Turn, scope: str) -> None:
     if state.is_cancelling:
         settle(turn, owner, NodeStatus.CANCELLED, reason="cancelled")
     elif _has_failed(turn, scope, tally):
-        _fail_container(turn, owner, state)
+        _fail_container(turn, owner, scope, state)
     else:
         primitive = turn.define(owner).primitive
         if isinstance(primitive, Loop) and scope.startswith(f"{owner}#"):
@@ -141,10 +142,19 @@ def _has_failed(turn: Turn, scope: str, tally: ScopeState) -> bool:
     return tally.failed > 0
 
 
-def _fail_container(turn: Turn, owner: str, state: NodeState) -> None:
+def _fail_container(turn: Turn, owner: str, scope: str, state: NodeState) -> None:
     error = state.error or error_of(ErrorClass.STEP_ERROR, "too few of its steps succeeded")
-    failure = Failure(error_class=str(error["class"]), message=str(error["message"]))
+    failure = Failure(
+        error_class=str(error["class"]),
+        message=str(error["message"]),
+        retryable=_may_retry(owner, scope),
+    )
     fail(turn, owner, failure, origin=str(error.get("node", "")))
+
+
+def _may_retry(owner: str, scope: str) -> bool | None:
+    """A fallback is the last resort: when it fails, retries are used up."""
+    return False if scope == f"{owner}/fallback" else None
 
 
 def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> None:
@@ -175,7 +185,8 @@ def _end_container(turn: Turn, owner: str, scope: str, tally: ScopeState) -> Non
     if gate is not None and verdict != gate:
         message = f"gate: the verdict is {verdict or 'missing'}, and it has to be {gate}"
         turn.note(owner, turn.node(owner)._replace(verdict=verdict))
-        fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message))
+        may = _may_retry(owner, scope)
+        fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message, retryable=may))
         return
     succeed(turn, owner, verdict=verdict)
 
@@ -191,10 +202,13 @@ def _verdict_of(tally: ScopeState) -> str | None:
 # Ending what runs
 
 
-def shut(turn: Turn, scope: str) -> None:
-    """Nothing in the scope starts any more, and what is in flight is cancelled."""
+def shut(turn: Turn, scope: str, *, anew: bool = False) -> None:
+    """Nothing in the scope starts any more, and what is in flight is cancelled.
+
+    With `anew` also where that was done before, and left some steps to run.
+    """
     state = turn.scope(scope)
-    if state is None or state.is_closed:
+    if state is None or (state.is_closed and not (anew and state.unsettled)):
         return
     turn.scopes[scope] = state._replace(is_closed=True)
     turn.push("cancel", scope, "0")

@@ -44,7 +44,7 @@ from coordinator.core.state import (
     RunStatus,
 )
 from coordinator.core.templates import TemplateError
-from coordinator.core.turn import LAND, PHASE_SCOPES, PREPARE, RELEASE, Turn
+from coordinator.core.turn import LAND, PHASE_SCOPES, PREPARE, RELEASE, ROLLBACK, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def _complete(turn: Turn, scope: str) -> None:
 def _settled(turn: Turn, path: str, begin: str) -> None:
     if path == PREPARE:
         phases.on_prepared(turn)
-    elif path == RELEASE:
+    elif path in (RELEASE, ROLLBACK):
         phases.advance(turn)
     elif path.endswith(LAND):
         attempts.on_landed(turn, path)
@@ -184,6 +184,7 @@ _WORK: Final[Mapping[str, Callable[..., None]]] = {
     "start": flow.start,
     "again": flow.again,
     "ask": attempts.ask,
+    "land": attempts.land,
     "open": containers.open_scope,
     "children": lambda turn, scope, begin: containers.start_children(turn, scope, int(begin)),
     "settled": _settled,

@@ -71,6 +71,10 @@ class Replied(_Event):
     """Of git work: the changed keys of the run's files."""
     usage: Mapping[str, object] | None = None
     worker: str = ""
+    sender: str = ""
+    """Whose replies the stream holds that it came on, a persona's or the executors'; only one who
+    was asked may answer. Empty where nobody can know.
+    """
 
 
 class TimerKind(StrEnum):

@@ -6,7 +6,7 @@ from coordinator.core.commands import AskHuman
 from coordinator.core.definition import Ask, Backoff, Node, OnErrorAction, Retry
 from coordinator.core.events import Failure, TimerKind
 from coordinator.core.ids import jitter
-from coordinator.core.settle import error_of, settle
+from coordinator.core.settle import error_of, settle, try_again
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import Turn
 
@@ -76,12 +76,16 @@ def _give_up(turn: Turn, path: str, node: Node, state: NodeState, failure: Failu
             settle(turn, path, NodeStatus.FAILED, reason=f"tolerated: {failure.message[:200]}")
         case OnErrorAction.FALLBACK if on_error.persona and not state.persona and _asks(node):
             turn.note(path, turn.node(path)._replace(persona=on_error.persona))
-            turn.push("ask", path)
+            try_again(turn, path)
         case OnErrorAction.FALLBACK if on_error.graph and not turn.scope(f"{path}/fallback"):
-            turn.note(path, turn.node(path)._replace(is_handed_on=True))
+            handed_on = turn.node(path)._replace(status=NodeStatus.RUNNING, is_handed_on=True)
+            turn.move(path, handed_on)
             turn.push("open", f"{path}/fallback")
         case OnErrorAction.ESCALATE if failure.error_class != "cancelled":
             escalate(turn, path, node)
+        case OnErrorAction.ROLLBACK:
+            turn.record = turn.record._replace(rolls_back=True)
+            settle(turn, path, NodeStatus.FAILED, reason=failure.message[:200])
         case _:
             settle(turn, path, NodeStatus.FAILED, reason=failure.message[:200])
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from itertools import islice
 
+from coordinator.core.attempts import ask
 from coordinator.core.containers import begin_container, bounded, doom, shut, shut_when_decided
 from coordinator.core.context import RunScope
 from coordinator.core.definition import Ask, ErrorClass, Join, Loop, Node
 from coordinator.core.events import Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
-from coordinator.core.settle import anew, end_attempt, error_of, is_landing, settle
-from coordinator.core.state import NodeState, NodeStatus
+from coordinator.core.settle import anew, end_attempt, error_of, is_landing, is_shut, settle
+from coordinator.core.state import NodeState, NodeStatus, Phase
 from coordinator.core.turn import (
     CHUNK,
     LAND,
@@ -29,7 +30,7 @@ def start(turn: Turn, path: str) -> None:
     if state.status not in (NodeStatus.PENDING, NodeStatus.READY):
         return
     scope = parent_scope(path)
-    if _is_shut(turn, scope, node):
+    if is_shut(turn, scope, node):
         settle(turn, path, NodeStatus.CANCELLED, reason=_why_shut(turn, scope))
     elif not _join_holds(node, state):
         _skip_by_join(turn, path, node, state)
@@ -38,14 +39,6 @@ def start(turn: Turn, path: str) -> None:
             turn.move(path, state._replace(status=NodeStatus.READY, reason="the run is paused"))
     elif _condition_holds(turn, path, node):
         _run(turn, path, node)
-
-
-def _is_shut(turn: Turn, scope: str, node: Node) -> bool:
-    state = turn.scope(scope)
-    if state is None or not state.is_closed:
-        return False
-    after_failure = scope == "" and turn.record.outcome == "failed"
-    return not (after_failure and node.join in (Join.ALL_SETTLED, Join.ANY_FAILED))
 
 
 def _why_shut(turn: Turn, scope: str) -> str:
@@ -87,32 +80,41 @@ def _condition_holds(turn: Turn, path: str, node: Node) -> bool:
             return True
         operands = node.condition.operands(scope)
     except ExpressionError as error:
-        fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
+        fail(turn, path, _final(ErrorClass.STEP_ERROR, str(error)))
         return False
     reason = f"its condition does not hold: {node.condition.source}"
     settle(turn, path, NodeStatus.SKIPPED, reason=reason[:500], detail=bounded(operands))
     return False
 
 
+def _final(error_class: ErrorClass, message: str) -> Failure:
+    return Failure(error_class=error_class, message=message, retryable=False)
+
+
 def _run(turn: Turn, path: str, node: Node) -> None:
     turn.starts += 1
-    if turn.starts > turn.definition.max_steps:
-        message = f"the run started more than {turn.definition.max_steps} steps (max_steps)"
-        fail(turn, path, Failure(error_class=ErrorClass.EXHAUSTED, message=message))
-        return
-    if isinstance(node.primitive, Ask):
-        turn.push("ask", path)
+    most = turn.definition.max_steps
+    if turn.starts > most and turn.record.phase is Phase.MAIN:
+        message = f"the run started more than {most} steps (max_steps)"
+        fail(turn, path, _final(ErrorClass.EXHAUSTED, message))
+    elif isinstance(node.primitive, Ask):
+        ask(turn, path)
     else:
         begin_container(turn, path)
 
 
 def again(turn: Turn, path: str) -> None:
-    """Another attempt of a node; a container begins from its first step, its old
-    steps forgotten.
+    """Another attempt of a node that is ready for it; a container begins from its first step, its
+    old steps forgotten. While the run is paused the node stays ready.
     """
-    node = turn.define(path)
+    node, state = turn.define(path), turn.node(path)
+    if state.status is not NodeStatus.READY:
+        return
+    if turn.record.paused_ms:
+        turn.note(path, state._replace(reason="the run is paused"))
+        return
     if isinstance(node.primitive, Ask):
-        turn.push("ask", path)
+        ask(turn, path)
         return
     if not isinstance(node.primitive, Loop):
         _forget_children(turn, path)
@@ -226,7 +228,8 @@ def cancel_children(turn: Turn, scope: str, begin: int) -> None:
     if graph is None:
         return
     for step in islice(graph.nodes, begin, begin + CHUNK):
-        cancel_node(turn, child_path(scope, step))
+        if is_shut(turn, scope, graph.nodes[step]):
+            cancel_node(turn, child_path(scope, step))
     if begin + CHUNK < len(graph.nodes):
         turn.push("cancel", scope, str(begin + CHUNK))
 

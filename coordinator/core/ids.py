@@ -17,6 +17,8 @@ NodePath = NewType("NodePath", str)
 Digest = NewType("Digest", str)
 """`sha256:` and 64 hexadecimal digits."""
 
+OURSELVES: Final = "coordinator"
+"""Under this name the coordinator's own executors reply; no persona may have it."""
 STEP_ID: Final = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
 RUN_ID: Final = re.compile(r"^[0-9a-hjkmnp-tv-z]{26}\Z")
 _INSTANCE: Final = re.compile(r"#\d+|\[\d+\]")
@@ -39,6 +41,12 @@ def milliseconds_of(run: str) -> int:
     for digit in run[:10]:
         number = number * 32 + _ALPHABET.index(digit)
     return number
+
+
+def entry_order(event_id: str) -> tuple[int, int] | None:
+    """Where in its stream the entry is that an event came from; None if it came from none."""
+    first, _, second = event_id.rpartition(":")[2].partition("-")
+    return (int(first), int(second)) if first.isdecimal() and second.isdecimal() else None
 
 
 def attempt_token(run_seed: str, path: str, attempt: int) -> str:

@@ -9,17 +9,19 @@ from coordinator.core.containers import doom, open_scope, shut
 from coordinator.core.context import RunScope, locate
 from coordinator.core.definition import ErrorClass
 from coordinator.core.events import TimerKind
-from coordinator.core.ids import static_path
+from coordinator.core.ids import entry_order, static_path
 from coordinator.core.settle import end_attempt, error_of, settle
 from coordinator.core.state import NodeStatus, Phase, RunStatus
 from coordinator.core.templates import TemplateError
-from coordinator.core.turn import PREPARE, RELEASE, Turn
+from coordinator.core.turn import PHASE_SCOPES, PREPARE, RELEASE, ROLLBACK, Turn
 
 TERMINATED: Final = "terminated"
 """The outcome of a run that was ended at once; its status is `cancelled`."""
 _FOLLOWING: Final[dict[Phase, tuple[Phase, ...]]] = {
     phase: tuple(Phase)[at:] for at, phase in enumerate(tuple(Phase))
 }
+_AFTERWARDS: Final = frozenset({"finally", "on_failure", "undo"})
+"""Containers, none of a step's name, whose steps run when the outcome is known."""
 _STARTED: Final = (NodeStatus.SUCCEEDED, NodeStatus.FAILED)
 
 
@@ -72,7 +74,7 @@ def _opens(turn: Turn, phase: Phase) -> bool:
     outcome, definition = turn.record.outcome, turn.definition
     match phase:
         case Phase.UNDO if outcome in ("failed", "cancelled"):
-            return _open_next_undo(turn)
+            return _open_next_undo(turn) or _roll_back(turn)
         case Phase.ON_FAILURE if outcome == "failed" and definition.on_failure:
             open_scope(turn, "on_failure")
             return True
@@ -104,6 +106,16 @@ def _open_next_undo(turn: Turn) -> bool:
     return True
 
 
+def _roll_back(turn: Turn) -> bool:
+    record = turn.record
+    if not (record.rolls_back and record.outcome == "failed" and record.files):
+        return False
+    if turn.find(ROLLBACK) is not None:
+        return False
+    turn.push("ask", ROLLBACK)
+    return True
+
+
 def _outcome(turn: Turn) -> str:
     """`stopped` where nothing failed, but the run did not get where it was to go.
 
@@ -111,7 +123,11 @@ def _outcome(turn: Turn) -> str:
     was skipped, at least one of them because what it depends on was.
     """
     definition = turn.definition
-    required = [node for node in definition.nodes.values() if node.required]
+    required = [
+        node
+        for node in definition.nodes.values()
+        if node.required and not _AFTERWARDS.intersection(node.path.split("/")[:-1])
+    ]
     if required:
         paths = [locate(turn, node.id, "") or node.path for node in required]
         arrived = all(turn.node(path).status is NodeStatus.SUCCEEDED for path in paths)
@@ -154,13 +170,13 @@ def cancel(turn: Turn, *, by: str, reason: str) -> None:
         return
     said = f"cancelled by {by or 'somebody'}" + (f": {reason}" if reason else "")
     error = error_of(ErrorClass.CANCELLED, said)
-    turn.record = turn.record._replace(outcome="cancelled", error=error)
+    turn.record = turn.record._replace(outcome="cancelled", error=error, paused_ms=0)
     _stop_all(turn)
 
 
 def terminate(turn: Turn, *, by: str, reason: str) -> None:
     """End the run at once: neither `undo` nor `finally`."""
-    if turn.record.outcome == TERMINATED:
+    if turn.record.outcome == TERMINATED and turn.record.phase is not Phase.RELEASING:
         turn.ignored = "repeated"
         return
     said = f"terminated by {by or 'somebody'}" + (f": {reason}" if reason else "")
@@ -187,8 +203,12 @@ def _stop_all(turn: Turn) -> None:
         end_attempt(turn, PREPARE, stop=True)
         settle(turn, PREPARE, NodeStatus.CANCELLED, reason="cancelled")
         return
-    for scope in ("", "on_failure", "finally"):
-        shut(turn, scope)
+    for own in (ROLLBACK, RELEASE):
+        if turn.node(own).status in (NodeStatus.RUNNING, NodeStatus.BACKING_OFF):
+            end_attempt(turn, own, stop=True)
+            settle(turn, own, NodeStatus.CANCELLED, reason="terminated")
+    for scope in PHASE_SCOPES:
+        shut(turn, scope, anew=True)
     if turn.record.phase is Phase.UNDO:
         for path, state in {**turn.state.scopes, **turn.scopes}.items():
             if path.endswith("/undo") and state is not None and state.unsettled:
@@ -197,18 +217,25 @@ def _stop_all(turn: Turn) -> None:
 
 def pause(turn: Turn) -> None:
     """Start nothing new."""
-    if turn.record.paused_ms:
-        turn.ignored = "repeated"
-        return
-    turn.record = turn.record._replace(paused_ms=turn.at_ms)
+    if _is_newest(turn):
+        turn.record = turn.record._replace(paused_ms=turn.record.paused_ms or turn.at_ms)
 
 
 def resume(turn: Turn) -> None:
     """Go on: what was held starts."""
-    if not turn.record.paused_ms:
-        turn.ignored = "repeated"
+    if not _is_newest(turn) or not turn.record.paused_ms:
         return
     turn.record = turn.record._replace(paused_ms=0)
     for path, state in turn.state.nodes.items():
         if state.status is NodeStatus.READY:
-            turn.push("start", path)
+            turn.push("again" if state.attempt > state.spent else "start", path)
+
+
+def _is_newest(turn: Turn) -> bool:
+    """Whether no later pause or resume came before this one; then it is noted."""
+    order, newest = entry_order(turn.event.id), entry_order(turn.record.steered)
+    if order and newest and order <= newest:
+        turn.ignored = "late"
+        return False
+    turn.record = turn.record._replace(steered=turn.event.id)
+    return True

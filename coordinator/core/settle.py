@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordinator.core.commands import SettleRequest, WithdrawQuestion
-from coordinator.core.definition import Channel, Node, ask_of
+from coordinator.core.definition import Channel, Join, Node, ask_of
 from coordinator.core.events import TimerKind
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import LAND, Turn, parent_scope
@@ -64,8 +64,10 @@ def succeed(
 def _settle(turn: Turn, path: str, ended: NodeState) -> None:
     turn.settled += 1
     turn.move(path, ended)
-    _leave_patchers(turn, path)
+    if turn.result(f"{path}@patch") is not None:
+        turn.results[f"{path}@patch"] = None
     turn.push("settled", path, "0")
+    _leave_patchers(turn, path)
 
 
 def asked_target(node: Node, state: NodeState) -> tuple[Channel, str]:
@@ -104,6 +106,13 @@ def end_attempt(turn: Turn, path: str, *, stop: bool) -> None:
             pass
 
 
+def try_again(turn: Turn, path: str) -> None:
+    """Have another attempt of the node; what the last one had outside was taken back already."""
+    state = turn.node(path)
+    turn.move(path, state._replace(status=NodeStatus.READY, is_escalated=False))
+    turn.push("again", path)
+
+
 def error_of(error_class: str, message: str, node: str = "") -> Mapping[str, object]:
     """An error as the state keeps it."""
     error: dict[str, object] = {"class": error_class, "message": message[:4_000]}
@@ -132,8 +141,20 @@ def _leave_patchers(turn: Turn, path: str) -> None:
         return
     rest = tuple(one for one in scope.patchers if one != path)
     turn.scopes[parent] = scope._replace(patchers=rest)
-    if rest and turn.result(f"{rest[0]}@patch") is not None and not is_landing(turn, rest[0]):
-        turn.push("ask", rest[0] + LAND)
+    if rest and turn.result(f"{rest[0]}@patch") is not None:
+        turn.push("land", rest[0])
+
+
+def is_shut(turn: Turn, scope: str, node: Node) -> bool:
+    """Whether the node may not start, or go on, because the scope it is in was ended.
+
+    After a failure at the top level, those go on whose join asks for it.
+    """
+    state = turn.scope(scope)
+    if state is None or not state.is_closed:
+        return False
+    after_failure = scope == "" and turn.record.outcome == "failed"
+    return not (after_failure and node.join in (Join.ALL_SETTLED, Join.ANY_FAILED))
 
 
 def is_landing(turn: Turn, path: str) -> bool:

@@ -65,9 +65,9 @@ _ENDS: Final = frozenset({_N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED})
 NODE_MOVES: Final[Mapping[NodeStatus, frozenset[NodeStatus]]] = {
     _N.PENDING: frozenset({_N.READY, _N.RUNNING, _N.WAITING, _N.BACKING_OFF}) | _ENDS,
     _N.READY: frozenset({_N.RUNNING, _N.WAITING, _N.BACKING_OFF}) | _ENDS,
-    _N.RUNNING: frozenset({_N.BACKING_OFF, _N.WAITING, _N.AWAITING_REVIEW}) | _ENDS,
-    _N.BACKING_OFF: frozenset({_N.RUNNING, _N.WAITING}) | _ENDS,
-    _N.WAITING: frozenset({_N.RUNNING, _N.BACKING_OFF}) | _ENDS,
+    _N.RUNNING: frozenset({_N.READY, _N.BACKING_OFF, _N.WAITING, _N.AWAITING_REVIEW}) | _ENDS,
+    _N.BACKING_OFF: frozenset({_N.READY, _N.RUNNING, _N.WAITING}) | _ENDS,
+    _N.WAITING: frozenset({_N.READY, _N.RUNNING, _N.BACKING_OFF}) | _ENDS,
     _N.AWAITING_REVIEW: frozenset({_N.RUNNING}) | _ENDS,
     _N.SUCCEEDED: frozenset(),
     _N.FAILED: frozenset(),
@@ -204,6 +204,10 @@ class RunRecord(NamedTuple):
     """`{class, message, node}` of what failed the run."""
     paused_ms: int = 0
     """When it was paused; 0 = it is not."""
+    steered: str = ""
+    """Id of the newest pause or resume; an older one that comes late means nothing any more."""
+    rolls_back: bool = False
+    """A step failed that asks for what the run pushed to be rolled back."""
     files: Mapping[str, object] | None = None
     """`{repo, ref, branch, base_branch, base_revision, revision}` of the run's git ref."""
     agenda: tuple[tuple[str, ...], ...] = ()

@@ -43,6 +43,7 @@ PHASE_SCOPES: Final = ("", "finally", "on_failure")
 """Scopes that are a part of the run rather than of a container."""
 PREPARE: Final = "@prepare"
 RELEASE: Final = "@release"
+ROLLBACK: Final = "@rollback"
 LAND: Final = "@land"
 """What the path of a node ends with while the coordinator applies the patch of its reply."""
 
@@ -62,6 +63,7 @@ def _git_node(path: str, operation: str) -> Node:
 OWN_NODES: Final[Mapping[str, Node]] = {
     PREPARE: _git_node(PREPARE, "prepare"),
     RELEASE: _git_node(RELEASE, "release"),
+    ROLLBACK: _git_node(ROLLBACK, "rollback"),
     LAND: _git_node(LAND, "apply-patch"),
 }
 """Work that the coordinator gives itself; it is in no definition."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from coordinator.core.definition import Channel, Files
-from coordinator.core.ids import STEP_ID
+from coordinator.core.ids import OURSELVES, STEP_ID
 from coordinator.core.lowering import Addressee
 from coordinator.core.templates import TemplateError, compile_template
 from coordinator.definitions.check import Checked, check, fields_of, refuse_unknown
@@ -76,6 +76,8 @@ def _check_names(common: Checked, named: Named, report: Reporter) -> None:
     for name, at in names:
         if name is not None and not STEP_ID.match(name):
             report.value("WF024", at, f'"{name}"'[:80] + " is not an id")
+        elif name == OURSELVES:
+            report.value("WF026", at, f'the id "{name}" is reserved')
 
 
 def _check_command(own: Checked, named: Named, report: Reporter) -> None:

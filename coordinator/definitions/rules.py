@@ -135,7 +135,8 @@ _TABLE: Final = (
     Rule(
         "WF026",
         "reserved id",
-        "`finally`, `on_failure`, `undo` and `fallback` are parts of paths.",
+        "`finally`, `on_failure`, `undo` and `fallback` are parts of paths; no persona is called "
+        "`coordinator`, for under that name the coordinator answers itself.",
         "Rename the step.",
     ),
     Rule(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator.core import codec
-from coordinator.core.ids import RunId
+from coordinator.core.ids import OURSELVES, RunId
 from coordinator.core.jsontext import dump, parse
 from coordinator.messages import refuse_large, short_name, task_from_fields
 from coordinator.ports import (
@@ -24,7 +24,7 @@ from coordinator.redis_store import scripting
 from coordinator.redis_store.bell import Bell
 from coordinator.redis_store.connection import Command, Server
 from coordinator.redis_store.entries import fields_of, listed, milliseconds
-from coordinator.redis_store.keys import COORDINATORS, EXECUTORS, OURSELVES, WORKERS
+from coordinator.redis_store.keys import COORDINATORS, EXECUTORS, WORKERS
 from coordinator.redis_store.run_codec import journal_from
 from coordinator.redis_store.run_store import run_of
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coordinator import faults
-from coordinator.core.ids import RunId, milliseconds_of, run_id_for
+from coordinator.core.ids import OURSELVES, RunId, milliseconds_of, run_id_for
 from coordinator.messages import MAX_KEY, short_name
 from coordinator.ports import Delivery, SourceKind
 from coordinator.redis_store import scripting
 from coordinator.redis_store.connection import Server
 from coordinator.redis_store.group_reader import Batch, GroupReader
-from coordinator.redis_store.keys import COORDINATORS, OURSELVES
+from coordinator.redis_store.keys import COORDINATORS
 
 
 class RedisEventSource:

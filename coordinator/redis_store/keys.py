@@ -42,8 +42,6 @@ from typing import Final
 COORDINATORS: Final = "coordinators"
 WORKERS: Final = "workers"
 EXECUTORS: Final = "executors"
-OURSELVES: Final = "coordinator"
-"""Under this name the executors reply and are told to stop; no persona may have it."""
 
 
 @dataclass(frozen=True, slots=True)

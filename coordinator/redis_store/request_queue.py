@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from coordinator import faults
+from coordinator.core.ids import OURSELVES
 from coordinator.messages import (
     BadMessageError,
     reply_fields,
@@ -18,7 +19,7 @@ from coordinator.redis_store.connection import Command, Server
 from coordinator.redis_store.control_reader import ControlReader
 from coordinator.redis_store.entries import Entry
 from coordinator.redis_store.group_reader import Batch, GroupReader
-from coordinator.redis_store.keys import EXECUTORS, OURSELVES, WORKERS
+from coordinator.redis_store.keys import EXECUTORS, WORKERS
 
 HANDED_BACK_MS = 7 * 24 * 3_600_000
 """The idle time of a request that was handed back: longer than anybody waits before claiming."""

@@ -18,7 +18,7 @@ from coordinator.core.commands import (
     WithdrawQuestion,
 )
 from coordinator.core.definition import Channel
-from coordinator.core.ids import RunId, message_id, run_id_for
+from coordinator.core.ids import OURSELVES, RunId, message_id, run_id_for
 from coordinator.core.jsontext import dump
 from coordinator.messages import VERSION, request_fields, timer_text
 from coordinator.ports import CommitResult, CommitStatus, SourceKind, StoredRun, Transition
@@ -198,7 +198,7 @@ class _Program:
         self._writes += ("D", number, group, f"q:{command.node}")
         if not command.stop:
             return
-        control = self._of.control(names.OURSELVES if is_work else command.target)
+        control = self._of.control(OURSELVES if is_work else command.target)
         message = message_id(self._transition.run, command.node, command.attempt)
         limit = ("MAXLEN", "~", _CONTROL_LENGTH, "*")
         fields = ("v", VERSION, "kind", "cancel", "msg_id", message)

@@ -95,7 +95,7 @@ class Story:
 
     def fires(self, path: str, kind: str, attempt: int = 1) -> list[str]:
         """A timer comes due."""
-        self.at_ms = max(self.at_ms, self.timers.get((path, attempt, kind), self.at_ms))
+        self.at_ms = max(self.at_ms, self.timers.pop((path, attempt, kind), self.at_ms))
         return self.happens(
             TimerFired(**self._stamp(), node=path, attempt=attempt, kind=TimerKind(kind))
         )
