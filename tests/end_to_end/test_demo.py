@@ -14,7 +14,6 @@ import pytest
 
 from tests.faults.system import processes_within
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
 _PROGRAMS = Path(sys.executable).parent
 
 
@@ -50,13 +49,20 @@ class Demo:
         return [line.strip() for line in lines if line.strip()]
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """One demonstration in a pipe."""
-    above = tmp_path_factory.mktemp("somewhere")
-    done = _run(["coordinator", "demo", "--dir", "tmp"], above)
-    folder = above / "tmp"
-    return Demo(folder, done.returncode, done.stdout + done.stderr, processes_within(folder))
+@pytest.mark.slow
+def test_the_demo_merges_one_task_refuses_the_other_and_leaves_only_its_folder(
+    tmp_path: Path,
+) -> None:
+    """In one test, because half a minute is too long to do it for each claim."""
+    done = _run(["coordinator", "demo", "--dir", "tmp"], tmp_path)
+    folder = tmp_path / "tmp"
+    demo = Demo(folder, done.returncode, done.stdout + done.stderr, processes_within(folder))
+
+    it_succeeds_though_the_coordinator_is_killed_on_the_way(demo)
+    nothing_that_it_started_is_left(demo)
+    the_remote_holds_the_fix_once(demo)
+    the_remote_holds_nothing_of_the_refused_task(demo)
+    the_commands_that_it_suggests_work(demo)
 
 
 def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -68,7 +74,7 @@ def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_it_succeeds_though_the_coordinator_is_killed_on_the_way(demo: Demo) -> None:
+def it_succeeds_though_the_coordinator_is_killed_on_the_way(demo: Demo) -> None:
     assert demo.exit_code == 0, demo.told
     assert "kill -9" in demo.told
     assert demo.told.index("kill -9") < demo.told.index("succeeded:")
@@ -76,14 +82,14 @@ def test_it_succeeds_though_the_coordinator_is_killed_on_the_way(demo: Demo) -> 
     assert "\x1b" not in demo.told, "a pipe gets plain lines"
 
 
-def test_the_remote_holds_the_fix_once(demo: Demo) -> None:
+def the_remote_holds_the_fix_once(demo: Demo) -> None:
     merged, _ = demo.runs
     shown = demo.git("log", "--format=%(trailers:key=Run-Id,valueonly,separator=%x20)", "main")
     assert shown.split() == [merged]
     assert 'strip("-")' in demo.git("show", "main:textkit/slug.py")
 
 
-def test_the_remote_holds_nothing_of_the_refused_task(demo: Demo) -> None:
+def the_remote_holds_nothing_of_the_refused_task(demo: Demo) -> None:
     _, refused = demo.runs
     assert demo.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
     everything = demo.git("log", "--all", "--reflog", "--format=%H %B", "-p")
@@ -92,11 +98,11 @@ def test_the_remote_holds_nothing_of_the_refused_task(demo: Demo) -> None:
     assert "dots" not in everything
 
 
-def test_nothing_that_it_started_is_left(demo: Demo) -> None:
+def nothing_that_it_started_is_left(demo: Demo) -> None:
     assert demo.left == {}
 
 
-def test_the_commands_that_it_suggests_work(demo: Demo) -> None:
+def the_commands_that_it_suggests_work(demo: Demo) -> None:
     merged, refused = demo.runs
     change, *commands = demo.suggestions
     assert change == f"cd {shlex.quote(str(demo.folder))}"
