@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint docs bench clean
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
@@ -23,6 +23,9 @@ test: $(STAMP) ## the whole suite: types, lint, architecture, real servers, real
 
 lint: $(STAMP) ## ruff and mypy alone
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+docs: $(STAMP) ## write the parts of the pages that are made from the code
+	@$(BIN)/python -m tests.docs
 
 bench: $(STAMP) ## the figures of this machine
 	@$(BIN)/python -m benchmarks
