@@ -74,6 +74,10 @@ class WorkflowStep(ABC):
     description: ClassVar[str] = ""
     parameters: ClassVar[Any]
     """A pydantic model of the keys that are this type's own."""
+    result_schema: ClassVar[Mapping[str, Any]] = {}
+    """JSON Schema of the result, for people and tools; results are not held against it."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What has to be there besides an executor: `git`, `repository`, `human`."""
 
     @abstractmethod
     async def execute(self, context: WorkflowContext) -> WorkflowStepResult:

@@ -6,7 +6,7 @@ from typing import Final
 
 from coordinator.core.definition import Branch, Choose
 from coordinator.core.lowering import Parts, StepType
-from steps.keys import Condition, OwnKeys, Steps
+from steps.keys import BY_CHILD, Condition, OwnKeys, Steps
 
 
 class ConditionalKeys(OwnKeys):
@@ -29,4 +29,5 @@ CONDITIONAL: Final = StepType(
     description="Run then_steps where the condition holds, else_steps where it does not.",
     keys=ConditionalKeys,
     lower=lower,
+    result=BY_CHILD,
 )

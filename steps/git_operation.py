@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from coordinator.core.definition import Ask, Channel, ErrorClass
-from coordinator.core.lowering import Mark, Parts, StepKeyError, StepType
+from coordinator.core.lowering import Mark, Need, Parts, StepKeyError, StepType, Variant
 from coordinator.core.templates import compile_value
 from coordinator.plugin import StepError, WorkflowContext, WorkflowStep, WorkflowStepResult
+from steps.git_results import RESULT, RESULTS
 from steps.keys import OwnKeys
 
 OPERATIONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -111,24 +112,20 @@ class GitOperation(WorkflowStep):
     parameters: ClassVar[Any] = GitOperationKeys
 
     async def execute(self, context: WorkflowContext) -> WorkflowStepResult:
-        """Do the operation that the rendered params name, in a thread.
+        """Do the operation that the rendered params name, in a thread; cancelled, it is stopped.
 
         Raises:
             StepError: git refused or failed; the class says whether another try may help.
         """
         # Only a process that executes needs git and a loop; compiling a workflow must load neither.
-        import asyncio
-
-        from coordinator.gitx import GitError, execute_git_operation
+        from coordinator.gitx import GitError, execute_git_operation, run_stoppable
 
         request = git_request(context)
-        allow_local = context.settings.get("allow_local", False)
+        allow_local = _folders(context.settings.get("allow_local", False))
+        state_dir = Path(context.state_dir)
         try:
-            done = await asyncio.to_thread(
-                execute_git_operation,
-                Path(context.state_dir),
-                request,
-                allow_local=_folders(allow_local),
+            done = await run_stoppable(
+                lambda: execute_git_operation(state_dir, request, allow_local=allow_local)
             )
         except GitError as error:
             raise StepError(
@@ -169,4 +166,10 @@ GIT_OPERATION: Final = StepType(
     keys=GitOperationKeys,
     lower=lower,
     executor=GitOperation,
+    result=RESULT,
+    variant_key="operation",
+    variants={
+        name: Variant(params=params, result=RESULTS[name]) for name, params in OPERATIONS.items()
+    },
+    also_needs=(Need.GIT, Need.REPOSITORY),
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import field_validator
 
 from coordinator.core.definition import Ask, Channel
-from coordinator.core.lowering import Mark, Parts, StepType
+from coordinator.core.lowering import Mark, Need, Parts, StepType
 from coordinator.core.templates import compile_value
 from steps.keys import OwnKeys
 
@@ -70,9 +70,22 @@ def _answer(given: object) -> Mapping[str, object] | None:
     return given if isinstance(given, dict) else None
 
 
+RESULT: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "description": "the answer, with the fields of the form beside it",
+    "properties": {
+        "answer": {"enum": ["approve", "reject"]},
+        "by": {"type": "string", "description": "who answered; deadline where nobody did"},
+        "comment": {"type": "string"},
+    },
+    "required": ["answer", "by", "comment"],
+}
+
 HUMAN: Final = StepType(
     name="human",
     description="Ask a human with a form; approve, reject, or let the deadline decide.",
     keys=HumanKeys,
     lower=lower,
+    result=RESULT,
+    also_needs=(Need.HUMAN,),
 )

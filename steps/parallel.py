@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from coordinator.core.definition import Graph, OnBranchError, OnRest, Scope
 from coordinator.core.lowering import Parts, StepKeyError, StepType
-from steps.keys import OwnKeys, Steps
+from steps.keys import BY_CHILD, OwnKeys, Steps
 
 _WAIT_FOR_SCHEMA: Final[dict[str, Any]] = {
     "anyOf": [
@@ -65,5 +65,6 @@ PARALLEL: Final = StepType(
     description="Run steps side by side; done when all, any or a number of them have succeeded.",
     keys=ParallelKeys,
     lower=lower,
+    result=BY_CHILD,
     all_inner_succeed=all_inner_succeed,
 )

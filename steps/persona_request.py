@@ -36,5 +36,6 @@ PERSONA_REQUEST: Final = StepType(
     description="Ask a persona; with timeout, retries and a structured result.",
     keys=PersonaRequestKeys,
     lower=lower,
+    result={"description": "what the persona returns; its result_schema says more"},
     asks_persona=True,
 )

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from coordinator.core.definition import Ask, Channel
-from coordinator.core.lowering import Parts, StepType
+from coordinator.core.lowering import Need, Parts, StepType
 from coordinator.core.templates import compile_value
 from coordinator.plugin import WorkflowStep
 from steps.conditional import CONDITIONAL
@@ -54,6 +54,8 @@ def plugin_type(step: type[WorkflowStep]) -> StepType:
         keys=step.parameters,
         lower=partial(_lower_plugin, step.type),
         executor=step,
+        result=step.result_schema,
+        also_needs=tuple(Need(each) for each in step.needs),
     )
 
 
@@ -82,4 +84,7 @@ def _load(entry: EntryPoint) -> type[WorkflowStep]:
         raise PluginError(entry.name, "it is no subclass of coordinator.plugin.WorkflowStep")
     if not isinstance(getattr(loaded, "type", None), str) or not hasattr(loaded, "parameters"):
         raise PluginError(entry.name, "it has no `type` or no `parameters`")
+    unknown = sorted(set(loaded.needs) - set(Need))
+    if unknown:
+        raise PluginError(entry.name, f"its `needs` may be {', '.join(Need)}; not {unknown[0]}")
     return loaded

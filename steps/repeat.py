@@ -8,7 +8,7 @@ from pydantic import Field
 
 from coordinator.core.definition import Graph, Loop
 from coordinator.core.lowering import Mark, Parts, StepType
-from steps.keys import OwnKeys, Steps
+from steps.keys import BY_CHILD, OwnKeys, Steps
 
 
 class RepeatKeys(OwnKeys):
@@ -33,6 +33,7 @@ REPEAT: Final = StepType(
     description="Run steps again until a condition holds, at most max_iterations times.",
     keys=RepeatKeys,
     lower=lower,
+    result={**BY_CHILD, "description": f"{BY_CHILD['description']}; of the last iteration"},
     all_inner_succeed=lambda _: True,
     is_loop=True,
 )

@@ -10,7 +10,7 @@ from coordinator.cli.commands import Noun, output_option
 from coordinator.cli.errors import NotFoundError
 from coordinator.cli.session import show, show_list
 from coordinator.cli.text import one_line
-from coordinator.core.lowering import Mark, StepType
+from coordinator.core.lowering import StepType
 
 
 @click.group(cls=Noun)
@@ -34,7 +34,7 @@ def list_(form: str) -> None:
     """
     from steps.registry import step_types
 
-    rows = [manifest(each) for each in step_types().values()]
+    rows = [_manifest(each) for each in step_types().values()]
     columns = ("type", "source", "description")
     show_list(form, rows, columns, key="type", nothing="there are no step types")
 
@@ -55,35 +55,15 @@ def show_(type_: str, form: str) -> None:
     if found is None:
         known = ", ".join(step_types())
         raise NotFoundError(f'there is no step type "{type_}"; there are {known}')
-    about = manifest(found)
+    about = _manifest(found)
     show(form, about, text=_text(about), name=type_)
 
 
-def manifest(step: StepType) -> dict[str, Any]:
-    """What a step type says of itself."""
+def _manifest(step: StepType) -> dict[str, Any]:
+    from coordinator.definitions.manifest import manifest
     from steps.registry import BUILT_IN
 
-    return {
-        "type": step.name,
-        "description": step.description,
-        "source": "built-in" if step in BUILT_IN else "plugin",
-        "asks_persona": step.asks_persona,
-        "runs_in": "coordinator" if step.executor is not None else "decider",
-        "keys": [_key(name, field) for name, field in step.keys.model_fields.items()],
-        "schema": step.keys.model_json_schema(),
-    }
-
-
-def _key(name: str, field: Any) -> dict[str, Any]:
-    marks = [each.value for each in field.metadata if isinstance(each, Mark)]
-    default = None if field.is_required() else field.get_default(call_default_factory=True)
-    return {
-        "name": field.alias or name,
-        "required": field.is_required(),
-        "holds": marks[0] if marks else "value",
-        "default": default,
-        "description": field.description or "",
-    }
+    return manifest(step, is_built_in=step in BUILT_IN)
 
 
 def _text(about: dict[str, Any]) -> str:
@@ -93,5 +73,14 @@ def _text(about: dict[str, Any]) -> str:
         + (f"  {one_line(key['description'])}" if key["description"] else "")
         for key in about["keys"]
     ]
+    for name, params in _params_by(about):
+        lines.append(f"  {name}: params {', '.join(params)}")
+    needs = ", ".join(about["requirements"]) or "nothing"
+    lines += [f"  lowers to {about['primitive']}; needs {needs}"]
     lines.append("  and the keys that every step has: coordinator schema workflow")
     return "\n".join(lines)
+
+
+def _params_by(about: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    by = about["inputs"].get("params_by", {})
+    return [(f"{key} {value}", names) for key in by for value, names in by[key].items()]

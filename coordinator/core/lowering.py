@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from coordinator.core.definition import Channel, Files, Graph, Limits, Primitive
@@ -85,6 +85,31 @@ class Parts:
         return found if isinstance(found, Expression) else None
 
 
+class Need(StrEnum):
+    """What has to be there when a step of a type runs."""
+
+    PERSONA = "persona"
+    """A worker that serves the persona."""
+    EXECUTOR = "executor"
+    """A coordinator that does work of its own."""
+    GIT = "git"
+    """The program `git`, where the executor is."""
+    REPOSITORY = "repository"
+    """The task names a repository, or the coordinator has one of its own."""
+    HUMAN = "human"
+    """Somebody who answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What one value of a type's `variant_key` takes and gives."""
+
+    params: tuple[str, ...]
+    """The names that `params` may have."""
+    result: Mapping[str, Any]
+    """JSON Schema of the step's result."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepType:
     """One step type, built-in or plugin."""
@@ -103,3 +128,18 @@ class StepType:
     succeeded or was skipped."""
     is_loop: bool = False
     """Its inner steps run more than once, so they know their `iteration`."""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """JSON Schema of what the step leaves in `steps.<id>.result`; empty where nothing is known."""
+    variant_key: str = ""
+    """The own key whose value decides what `params` and the result are."""
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    """By value of that key."""
+    also_needs: tuple[Need, ...] = ()
+    """What it needs that does not follow from whom it asks."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """Everything it needs."""
+        asked = (Need.PERSONA,) if self.asks_persona else ()
+        done = (Need.EXECUTOR,) if self.executor is not None else ()
+        return (*asked, *done, *self.also_needs)

@@ -22,6 +22,10 @@ from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
+_CONDITION: Final[Schema] = {
+    "type": ["string", "boolean"],
+    "description": "a condition, without {{ }}",
+}
 
 _DURATION: Final[Schema] = {
     "description": "seconds, or 90s, 15m, 1h30m, 2d, PT15M",
@@ -40,20 +44,14 @@ def workflow_schema(step_types: Mapping[str, StepType]) -> Schema:
     """The schema of a workflow file, with the keys of every step type."""
     defs: Schema = {
         "duration": _DURATION,
-        "condition": {"type": ["string", "boolean"], "description": "a condition, without {{ }}"},
+        "condition": _CONDITION,
+        # One schema for both shapes: with two to choose from, a fault is blamed on the wrong one.
         "steps": {
-            "anyOf": [
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {"allOf": [{"$ref": "#/$defs/step"}, {"required": ["id"]}]},
-                },
-                {
-                    "type": "object",
-                    "minProperties": 1,
-                    "additionalProperties": {"$ref": "#/$defs/step"},
-                },
-            ]
+            "type": ["array", "object"],
+            "minItems": 1,
+            "items": {"allOf": [{"$ref": "#/$defs/step"}, {"required": ["id"]}]},
+            "minProperties": 1,
+            "additionalProperties": {"$ref": "#/$defs/step"},
         },
         "step": _step(step_types),
     }
@@ -92,6 +90,16 @@ def persona_schema() -> Schema:
     }
 
 
+def keys_schema(model: type[Any], description: str) -> Schema:
+    """The schema of the keys of one model alone; steps inside it are not looked into."""
+    defs: Schema = {
+        "duration": _DURATION,
+        "condition": _CONDITION,
+        "steps": {"type": ["array", "object"], "description": "steps, as a list or by id"},
+    }
+    return {**_object(model, defs), "description": description, "$defs": defs}
+
+
 def _step(step_types: Mapping[str, StepType]) -> Schema:
     choices: list[Schema] = [
         {
@@ -120,7 +128,26 @@ def _one_type(step_type: StepType, defs: Schema) -> Schema:
     _add_spellings(joined, spelled)
     # A key that may be spelled otherwise cannot be required under one spelling alone.
     joined["required"] = sorted(required - set(spelled.values()) - {"id"})
+    if step_type.variants:
+        joined["allOf"] = _variants(step_type, joined["properties"])
     return joined
+
+
+def _variants(step_type: StepType, properties: Schema) -> list[Schema]:
+    """For each value of the key that decides it: which params there are."""
+    key = step_type.variant_key
+    words = [each for each in properties if STEP_SPELLINGS.get(each, each) == "params"]
+    return [
+        {
+            "if": {"properties": {key: {"const": name}}, "required": [key]},
+            "then": {
+                "properties": {
+                    word: {"propertyNames": {"enum": list(variant.params)}} for word in words
+                }
+            },
+        }
+        for name, variant in step_type.variants.items()
+    ]
 
 
 def _joined(common: Schema, own: Schema, description: str) -> Schema:

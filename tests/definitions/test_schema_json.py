@@ -15,7 +15,7 @@ from tests.definitions.corpus import PERSONA_FILES, TYPES
 
 HERE = Path(__file__).parent
 BY_SHAPE = {"WF020", "WF021", "WF022", "WF030", "WF031", "WF034"}
-NOT_BY_SHAPE = {"git-operation-param", "wait-for-count-too-high", "form-field-type"}
+NOT_BY_SHAPE = {"wait-for-count-too-high", "form-field-type"}
 """Bad files whose fault no schema can see."""
 
 
