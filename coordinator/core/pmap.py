@@ -13,9 +13,10 @@ library candidates.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast, overload
 
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 class _Absent:
@@ -69,6 +70,16 @@ class PMap(Mapping[str, V], Generic[V]):
                 return cast(V, found)
             version = cast("PMap[V]", version._newer)
         return version._data[key]
+
+    @overload
+    def get(self, key: str, /) -> V | None: ...
+    @overload
+    def get(self, key: str, /, default: V | T) -> V | T: ...
+    def get(self, key: str, /, default: V | T | None = None) -> V | T | None:
+        """The value, or `default`; of the newest version without an exception in between."""
+        if self._data is not None:
+            return self._data.get(key, default)
+        return super().get(key, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._snapshot())

@@ -106,7 +106,8 @@ class Turn:
 
     def node(self, path: str) -> NodeState:
         """The node's state; a fresh one when nothing has touched it yet."""
-        return self.find(path) or _FRESH
+        state = self.nodes.get(path) or self.find(path)
+        return state if state is not None else _FRESH
 
     def scope(self, path: str) -> ScopeState | None:
         """How far the graph at `path` is; None when it was never opened."""
@@ -132,6 +133,9 @@ class Turn:
 
     def define(self, path: str) -> Node:
         """The definition of the node at `path`."""
+        there = self.definition.nodes.get(path)
+        if there is not None:  # most are neither in a loop nor the coordinator's own
+            return there
         mark = path.rfind("@")
         if mark >= 0:
             return OWN_NODES[path[mark:]]
