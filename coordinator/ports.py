@@ -120,11 +120,7 @@ class RunStore(Protocol):
         """
 
     async def revisions(self, runs: Sequence[RunId]) -> list[int]:
-        """The revisions of the runs now, in the order asked; 0 for one that does not exist.
-
-        Raises:
-            StoreUnavailableError: nothing was read.
-        """
+        """The revisions of the runs now, in the order asked; 0 for one that does not exist."""
 
     async def commit(self, transitions: Sequence[Transition]) -> list[CommitResult]:
         """Save each transition atomically (each for itself), in one round trip for all.
@@ -155,10 +151,8 @@ class EventSource(Protocol):
         """Acknowledge and delete deliveries that need no transition (late, repeated)."""
 
     async def refuse(self, delivery: Delivery, *, reason: str) -> None:
-        """Move a delivery that can never apply to the dead letters, in one step.
-
-        The idempotency key of a task is free again, so that a corrected or replayed one may run.
-        """
+        """Move a delivery that can never apply to the dead letters, in one step; the idempotency
+        key of a task is free again, so that a corrected or replayed one may run."""
 
     async def is_queued(self, run: RunId) -> bool:
         """Whether the task of this run is still in the queue, read or not."""
@@ -225,9 +219,7 @@ class RequestQueue(Protocol):
         """
 
     async def claim_abandoned(self, *, idle_ms: int, count: int) -> list[Request]:
-        """Requests whose worker has shown no life for `idle_ms`; the same attempt,
-        the same token.
-        """
+        """Requests whose worker was silent for `idle_ms`; the same attempt, the same token."""
 
     async def keep(self, requests: Sequence[Request]) -> list[Request]:
         """Show life, so that nobody claims these; those that are still ours, and not settled."""
@@ -322,9 +314,7 @@ class Desk(Protocol):
     async def submit(
         self, fields: Mapping[str, str], *, idempotency_key: str | None = None
     ) -> RunId:
-        """Put a task on the queue; the id its run will have. The same key gives the
-        same id, once.
-        """
+        """Put a task on the queue; its run's id. The same key gives the same id, once."""
 
     async def signal(self, run: RunId, signal: Mapping[str, object]) -> None:
         """Send a run an outside event, as JSON with a `kind` (see `core.codec`)."""

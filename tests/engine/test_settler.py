@@ -333,3 +333,17 @@ def test_a_run_id_says_when_its_task_came() -> None:
     from coordinator.core.ids import milliseconds_of
 
     assert milliseconds_of(run_id_for("1700000000000-7")) == 1_700_000_000_000
+
+
+async def test_a_reply_on_the_stream_of_another_persona_does_not_count(world: World) -> None:
+    bench = Bench(world)
+    run = await bench.started(TWO)
+    request = await bench.asked("p")
+    said = reply_fields(reply_to(request, {"verdict": "pass"}), at_ms=1)
+
+    await world.add("res:q", said)
+    await bench.turn(bench.first, bench.source)
+    assert (await bench.stored(run)).state.nodes["a"].status == "running"
+    await world.add("res:p", said)
+    await bench.turn(bench.first, bench.source)
+    assert (await bench.stored(run)).state.nodes["a"].status == "succeeded"
