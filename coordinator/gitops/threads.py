@@ -8,15 +8,18 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from coordinator.gitx import Stopper
+
 T = TypeVar("T")
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """What `work` returns or raises.
+    """What `work` returns or raises. Cancelled, the git that it runs is killed.
 
-    asyncio's own threads are joined at the end of the program, so that a remote that hangs would
-    keep a stopped daemon alive for minutes; these are not.
+    asyncio's own threads are joined at the end of the program, so that a file system that hangs
+    would keep a stopped daemon alive; these are not.
     """
+    stopper = Stopper()
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -31,11 +34,16 @@ async def in_thread(work: Callable[[], T]) -> T:
     def body() -> None:
         value, error = None, None
         try:
-            value = work()
+            with stopper.applied():
+                value = work()
         except BaseException as raised:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, value, error)
 
     threading.Thread(target=body, name="gitops", daemon=True).start()
-    return await done
+    try:
+        return await done
+    except asyncio.CancelledError:
+        stopper.stop()
+        raise

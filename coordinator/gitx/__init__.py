@@ -21,6 +21,7 @@ from coordinator.gitx.mirror import Mirror, RefUpdate, TreeEntry, is_lfs_pointer
 from coordinator.gitx.names import BranchName, RefName, RemoteUrl, RepoPath, RunName, Sha, TagName
 from coordinator.gitx.perform import execute_git_operation, perform
 from coordinator.gitx.request import ChangeLimits, Patch, RunFiles, WorkRequest, WorkResult
+from coordinator.gitx.stopping import GitStoppedError, Stopper, run_stoppable
 from coordinator.gitx.trees import Identity
 from coordinator.gitx.workspace import Workspace, materialise, materialise_from
 
@@ -33,6 +34,7 @@ __all__ = [
     "GitError",
     "GitRaceError",
     "GitRefusedError",
+    "GitStoppedError",
     "GitTransientError",
     "Identity",
     "InvalidNameError",
@@ -46,6 +48,7 @@ __all__ = [
     "RunFiles",
     "RunName",
     "Sha",
+    "Stopper",
     "TagName",
     "TreeEntry",
     "WorkRequest",
@@ -56,4 +59,5 @@ __all__ = [
     "materialise",
     "materialise_from",
     "perform",
+    "run_stoppable",
 ]

@@ -2,7 +2,8 @@
 
 GitError                    git said no and nobody knows better (class `step_error`)
 ├── GitTransientError       network, lock, time: the same call may work later (`transport`)
-│   └── GitRaceError        somebody else moved a ref first: look again and redo
+│   ├── GitRaceError        somebody else moved a ref first: look again and redo
+│   └── GitStoppedError     whoever asked does not want it any more (in `stopping`)
 ├── GitRefusedError         it is not allowed, and never will be (`refused`)
 │   ├── InvalidNameError    a name, path, URL or revision that we do not hand to git
 │   └── InvalidRequestError a work request that does not have the agreed form

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from coordinator.gitx.errors import GitTransientError
+from coordinator.gitx.stopping import check_not_stopped
 
 WRITER: Final = "coordinator-writer"
 """The name of the lock in a repository; it must not look like one of git's own locks."""
@@ -49,6 +50,7 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            check_not_stopped()
             if time.monotonic() < deadline:
                 time.sleep(_POLL_SECONDS)
                 continue

@@ -28,6 +28,7 @@ from typing import IO, Final
 
 from coordinator.gitx.credentials import Credential, offered
 from coordinator.gitx.errors import GitError, GitRaceError, GitRefusedError, GitTransientError
+from coordinator.gitx.stopping import check_not_stopped, watched
 
 OLDEST_GIT: Final = (2, 38)
 """`git merge-tree --write-tree`, by which we merge without a work tree, came with 2.38."""
@@ -162,11 +163,12 @@ def run_git(
     The process and everything it started are gone when this returns or raises.
 
     Raises:
-        GitTransientError: it took too long, or failed in a way that time may cure.
+        GitTransientError: it took too long, was stopped, or failed in a way that time may cure.
         GitRaceError: a ref was no longer where the caller saw it.
         GitRefusedError: the other side does not allow it.
         GitError: any other exit code than `bounds.exit_codes`, or too much output.
     """
+    check_not_stopped()
     argv = [git_binary(), *(part for setting in _CONFIG for part in ("-c", setting)), *arguments]
     with offered(place.credential, place.askpass) as (source, asking):
         inherited = (-1 if place.lock is None else place.lock, source)
@@ -181,11 +183,13 @@ def run_git(
             pass_fds=[descriptor for descriptor in inherited if descriptor >= 0],
         )
     try:
-        _limit(process.pid)
-        exchange = _Exchange(process, stdin, bounds)
-        output = GitOutput(*exchange.to_the_end(arguments[0]))
+        with watched(process.pid):
+            _limit(process.pid)
+            exchange = _Exchange(process, stdin, bounds)
+            output = GitOutput(*exchange.to_the_end(arguments[0]))
     finally:
         _end(process)
+    check_not_stopped()
     if output.exit_code not in bounds.exit_codes:
         raise _failure(arguments[0], output)
     return output

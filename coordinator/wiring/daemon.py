@@ -42,6 +42,8 @@ from steps.registry import executors, step_types
 ROLES: Final = ("decide", "execute", "timers", "sync")
 """What a daemon does; each may run in processes of its own."""
 _EXECUTORS_AT_ONCE: Final = 4
+_DRAIN_SECONDS: Final = 7.0
+"""A coordinator told to stop is gone within ten seconds, with what is taken and what is read."""
 _SAMPLE_SECONDS: Final = 5.0
 _UNHEALTHY_SECONDS: Final = 15.0
 """A coordinator that has not reached its store for so long is not healthy."""
@@ -158,7 +160,7 @@ async def _execute(connection: Connection, settings: Settings, stop: Stop, log: 
             name=name,
             concurrency=_EXECUTORS_AT_ONCE,
             lease_seconds=settings.lease.total_seconds(),
-            drain_seconds=8.0,
+            drain_seconds=_DRAIN_SECONDS,
         ),
         log=log,
     )

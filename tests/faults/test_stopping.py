@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
+
+import pytest
 
 from tests.faults.proof import eventually, watching
 from tests.faults.system import WORKER_LEASE_SECONDS, System, processes_within
@@ -97,3 +100,39 @@ async def test_processes_without_work_stop_at_once(system: System) -> None:
         assert [process.wait(10) for process in processes] == [0, 0]
         assert time.monotonic() - began < 4
         assert await spectator.desk.members() == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_daemon_does_not_wait_for_a_push_that_hangs(system: System, times: int) -> None:
+    """Ten seconds after the first signal, at once after the second; another daemon has the work."""
+    pushing = hold_pushes(system)
+    async with watching(system) as spectator:
+        daemon = system.daemon("first")
+        system.worker()
+        await eventually(spectator.connection.definitions.active)
+        run = await spectator.submit()
+        await eventually(pushing.exists)
+
+        began = time.monotonic()
+        for _ in range(times):
+            daemon.signal(signal.SIGTERM)
+            await eventually(lambda: "draining" in daemon.said())
+        assert daemon.wait(12) == 0
+        assert time.monotonic() - began < (10 if times == 1 else 2)
+
+        system.daemon("second")
+        system.go.touch()
+        await spectator.prove(run)
+
+
+def hold_pushes(system: System) -> Path:
+    """Let every push to the project hang until told to go on; the file that says that one does."""
+    pushing = system.folder / "pushing"
+    hook = system.project / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        f'#!/bin/sh\ncat >/dev/null\ntouch "{pushing}"\n'
+        f'while [ ! -e "{system.go}" ] && [ -e "{system.project}" ]; do sleep 0.02; done\n'
+    )
+    hook.chmod(0o755)
+    return pushing

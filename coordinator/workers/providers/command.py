@@ -23,6 +23,7 @@ from typing import Final, Protocol
 
 from coordinator.core.definition import ErrorClass, Files
 from coordinator.core.events import ReplyStatus
+from coordinator.gitx.stopping import run_stoppable
 from coordinator.workers.arguments import (
     CommandRefusedError,
     argv_of,
@@ -121,7 +122,7 @@ class CommandProvider:
         files = asked.request.payload.get("files")
         if not isinstance(files, Mapping):
             return _judged(await run(self._program(room, asked, argv)), asked, argv[0])
-        workspace = await asyncio.to_thread(self._checkout, files, room.files)
+        workspace = await run_stoppable(lambda: self._checkout(files, room.files))
         try:
             answer = _judged(await run(self._program(room, asked, argv)), asked, argv[0])
             if files.get("mode") != Files.PATCH.value or answer.status is not ReplyStatus.DONE:
