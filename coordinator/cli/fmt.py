@@ -45,7 +45,7 @@ def fmt(session: Session, paths: tuple[Path, ...], check: bool, diff: bool, form
     link that leads out of the folder.
 
     \b
-    Examples:
+    Example:
       coordinator fmt
       coordinator fmt --check --diff workflows/
     """
