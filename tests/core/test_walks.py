@@ -44,7 +44,12 @@ class _Maker:
         keys: dict[str, Any] = {"condition": self.random.choice(CONDITIONS)}
         if after:
             keys["join"] = self.random.choice([Join.NONE_FAILED] * 4 + list(Join))
-        keys["on_error"] = self.random.choice(["abort", "abort", "continue", "escalate"])
+        keys["on_error"] = self.random.choice(
+            ["abort", "abort", "continue", "escalate", "rollback"]
+        )
+        if self.random.random() < 0.15:
+            del keys["on_error"]
+            keys["fallback"] = self.steps(0)
         kind = self.random.choice(
             ["ask", "ask", "ask", "human"] + (["parallel", "repeat", "choose"] if depth else [])
         )
@@ -72,15 +77,15 @@ class _Maker:
                     name, *after, when="task.flag", then=then, otherwise=otherwise, **keys
                 )
             case "human":
+                keys["deadline"] = self.random.choice([None, 60_000])
                 return human(name, *after, gate=self.random.choice([None, "pass"]), **keys)
             case _:
                 retry = {"max_attempts": self.random.randint(1, 3), "delay_ms": 1_000}
                 keys["gate"] = self.random.choice([None, None, "pass"])
                 if self.random.random() < 0.2:
                     keys["undo"] = self.steps(0)
-                if self.random.random() < 0.1:
-                    del keys["on_error"]
-                    keys["fallback"] = self.random.choice(["other", self.steps(0)])
+                if "fallback" in keys and self.random.random() < 0.5:
+                    keys["fallback"] = "other"
                 return ask(name, *after, retry=retry, **keys)
 
 
@@ -147,6 +152,10 @@ class _Walk:
             self.story.fires(path, "retry", attempt)
 
     def _answer(self, path: str) -> None:
+        attempt = self._attempt(path)
+        if (path, attempt, "deadline") in self.story.timers and self.random.random() < 0.3:
+            self.story.fires(path, "deadline", attempt)
+            return
         is_escalation = self.story.questions[path].kind == "escalation"
         answers = ["skip", "continue", "abort", "retry"] if is_escalation else ["approve", "reject"]
         if self.steps > 200 and is_escalation:
