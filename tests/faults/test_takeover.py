@@ -116,3 +116,25 @@ async def test_what_was_answered_while_no_coordinator_lives_is_not_asked_again(
         await spectator.prove(run, nodes=("merge",))
         assert worker.is_running
     assert system.effects.read_text().splitlines() == [f"{run} work 1"]
+
+
+async def test_a_daemon_that_was_stopped_for_longer_than_its_lease_does_no_harm_when_it_goes_on(
+    system: System,
+) -> None:
+    async with watching(system) as spectator:
+        first = system.daemon("first")
+        system.worker()
+        await eventually(spectator.connection.definitions.active)
+        runs = [await spectator.submit(title=f"Mend {number}") for number in range(3)]
+        await spectator.asked(6)
+        first.signal(signal.SIGSTOP)
+        system.daemon("second")
+        for run in runs:
+            await spectator.ended(run)
+        first.signal(signal.SIGCONT)
+        runs.append(await spectator.submit(title="Mend one more"))
+
+        for run in runs:
+            await spectator.prove(run)
+        first.signal(signal.SIGTERM)
+        assert first.wait(10) == 0
