@@ -77,7 +77,9 @@ def _format(
     ]
     formatted = _LINE_END.sub("\n", _edited(source, edits))
     expected = _respelled(document.value, (), {each.path: each for each in done})
-    for candidate in (formatted.rstrip(" \t\n") + "\n", formatted.rstrip("\n") + "\n", formatted):
+    # The last one is for texts folded over lone carriage returns, which stay as they are.
+    layouts = (formatted.rstrip(" \t\n") + "\n", formatted.rstrip("\n") + "\n", formatted, source)
+    for candidate in layouts:
         again = read(path, candidate, faults)
         if again is not None and again.value == expected:
             return candidate, []

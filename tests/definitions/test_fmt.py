@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coordinator.definitions import Compiled, Personas, compile_file
@@ -317,6 +317,7 @@ def test_whatever_is_written_its_digest_and_all_that_compiles_from_it_stay(
         "".join
     )
 )
+@example("-'\r \n'")
 def test_any_text_is_refused_or_formatted_once_and_for_all(text: str) -> None:
     found, faults = format_workflow("f.yml", text, step_types=TYPES)
 
