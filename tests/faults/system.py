@@ -30,7 +30,7 @@ source: {{url: "%(definitions)s", ref: main, interval: 500ms}}
 state_dir: state
 repo_roots: ["%(remotes)s"]
 lease: {LEASE_SECONDS}s
-worker: {{allow_commands: [python3], lease: {WORKER_LEASE_SECONDS}s, drain: 5s}}
+worker: {{allow_commands: [python3], lease: {WORKER_LEASE_SECONDS}s, drain: 3s}}
 """
 
 

@@ -108,7 +108,7 @@ async def test_what_was_answered_while_no_coordinator_lives_is_not_asked_again(
         answered = await spectator.desk.now_ms()
 
         async def is_long_ago() -> bool:
-            return await spectator.desk.now_ms() > answered + 2_500 * WORKER_LEASE_SECONDS
+            return await spectator.desk.now_ms() > answered + 2_100 * WORKER_LEASE_SECONDS
 
         await eventually(is_long_ago)
         system.daemon()
