@@ -37,7 +37,9 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A file to look at; `top` is the folder it was found in, None when it was named itself."""
+    """A file to look at; `top` is where the look-up of its personas ends outside git: the folder
+    it was found in, or the one that has its folder of workflows; None when there is neither.
+    """
 
     path: Path
     top: Path | None = None
@@ -59,6 +61,8 @@ class Folder:
     """Reads and compiles files; each folder of personas is read once."""
 
     session: Session
+    warnings: list[Fault] = field(default_factory=list)
+    """Of the workflows that were asked for by name."""
     _known: dict[tuple[Path, ...], Surroundings] = field(default_factory=dict)
 
     @cached_property
@@ -88,7 +92,7 @@ class Folder:
         """The workflow in the file `name`, or of that name in the folders here.
 
         For a file that names it, `beside`, the folders around that file come first; `top` is the
-        folder that it was found in.
+        folder that it was found in. What `validate` warns of is kept in `warnings`.
 
         Raises:
             NotFoundError: there is none.
@@ -98,9 +102,10 @@ class Folder:
         path = self.find(name, around)
         if path is None:
             raise NotFoundError(self._unknown(name, around))
-        compiled, faults = self.compile(Target(path, self._project_of(path) if beside else None))
+        compiled, faults = self.compile(Target(path, project_of(path, self.names)))
         if compiled is None:
             raise FaultyError(faults)
+        self.warnings += faults
         return compiled
 
     def find(self, name: str, around: Sequence[Path] = ()) -> Path | None:
@@ -141,12 +146,8 @@ class Folder:
         """The folders that the file is in, the project whose workflows it lies with among them."""
         own = file.absolute().parent
         home = own.parent if own.name == _SCENARIOS else own
-        return list(dict.fromkeys([*_above(own, top), home, self._project_of(file) or own]))
-
-    def _project_of(self, file: Path) -> Path | None:
-        """The folder that has the folder of workflows in which the file is."""
-        above = file.absolute().parents
-        return next((each.parent for each in above if each.name == self.names[0]), None)
+        project = project_of(file, self.names)
+        return list(dict.fromkeys([*_above(own, top), home, project or own]))
 
     def _workflow_files(self, around: Sequence[Path] = ()) -> Iterator[Path]:
         roots = [*around, *_above(Path.cwd(), None), *self._configured()]
@@ -194,7 +195,7 @@ def read_document(path: str, text: bytes) -> Document:
 def targets(path: Path, names: tuple[str, str]) -> list[Target]:
     """The files that a path given by a person stands for, in order."""
     if path.is_file():
-        return [Target(path)]
+        return [Target(path, project_of(path, names))]
     if not path.exists():
         raise NotFoundError(f"{path}: no such file or folder; correct the path")
     parts = [path / name for name in names if (path / name).is_dir()]
@@ -203,6 +204,12 @@ def targets(path: Path, names: tuple[str, str]) -> list[Target]:
         top = top.parent
     found = [each for part in parts or [path] for each in _files_below(part)]
     return [Target(each, top) for each in found if _is_definition(each, names, bool(parts))]
+
+
+def project_of(file: Path, names: tuple[str, str]) -> Path | None:
+    """The folder that has the folder of workflows in which the file is."""
+    above = file.absolute().parents
+    return next((each.parent for each in above if each.name == names[0]), None)
 
 
 def _is_definition(path: Path, names: tuple[str, str], in_project: bool) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from coordinator.core.state import NodeStatus, RunState
 
 if TYPE_CHECKING:
     from coordinator.cli.live import View
+    from coordinator.cli.local import Local
     from coordinator.core.ids import RunId
     from coordinator.definitions.workflow import Compiled
     from coordinator.wiring import Connection
@@ -86,7 +87,10 @@ def _order(session: Session, workflow: str, *, local: bool, given: Mapping[str, 
     if workflow != "auto" and (local or _is_file(workflow)):
         from coordinator.cli.folder import Folder
 
-        compiled = Folder(session).workflow(workflow)
+        folder = Folder(session)
+        compiled = folder.workflow(workflow)
+        for fault in folder.warnings:
+            say(str(fault))
     params = pairs(given["params"])
     if compiled is not None:
         _check_params(compiled, params)
@@ -178,8 +182,23 @@ async def _run_here(session: Session, order: Order, repository: str | None) -> i
             if not status.active:
                 told = "; ".join(str(fault) for fault in status.faults[:5]) or status.error
                 raise CommandError(f"the workflows here cannot be used: {told}")
+        await _refuse_unserved(local, order, personas)
         server = "coordinator --redis embedded" if local.connection.bus else "coordinator"
         return await _submit_and_follow(local.connection, order, again=server)
+
+
+async def _refuse_unserved(local: Local, order: Order, here: Collection[str]) -> None:
+    nodes = order.compiled.workflow.nodes.values() if order.compiled else ()
+    fallbacks = {node.on_error.persona for node in nodes if node.on_error.persona}
+    members = await local.connection.desk.members()
+    served = {name for member in members for name in member.personas}
+    missing = sorted((_asked(order) | fallbacks) - served - set(here))
+    if missing:
+        file = f"{local.settings.folders.personas}/{missing[0]}.yaml"
+        raise CommandError(
+            f"nobody here can serve the persona {', '.join(missing)}, so the run would only wait: "
+            f"write {file} beside the workflows, or start a worker of your own for it"
+        )
 
 
 async def _refuse_unknown(connection: Connection, workflow: str) -> None:

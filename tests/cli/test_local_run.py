@@ -1,0 +1,57 @@
+"""`run --local` in a bare folder outside git, and what other commands find there afterwards."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+TIDY = """\
+name: tidy
+version: "1.0.0"
+steps:
+  - {id: fix, persona: fixer}
+  - {id: look, run: ["true"], dependencies: [fix]}
+"""
+FIXER = "{name: fixer, kind: command, command: ['true']}"
+
+
+@pytest.mark.parametrize("name", ["tidy", "workflows/tidy.yml"])
+def test_the_personas_beside_the_workflows_are_found_and_served(name: str, shell: Shell) -> None:
+    shell.write("workflows/tidy.yml", TIDY)
+    shell.write("personas/fixer.yaml", FIXER)
+    assert shell("validate", "--strict").code == 0
+    done = shell("run", name, "--local", "--wait", "--timeout", "50s")
+    assert (done.code, done.out.split()[1:]) == (0, ["succeeded"]), done.err
+    nodes = shell("graph", name, "-o", "json").json["nodes"]
+    assert [node["persona"] for node in nodes] == ["fixer", "run"]
+    assert shell("simulate", name).json["status"] == "succeeded"
+
+
+def test_personas_are_looked_for_no_further_than_beside_the_workflows(shell: Shell) -> None:
+    shell.write("personas/other.yaml", FIXER.replace("fixer", "other"))
+    shell.write("project/workflows/tidy.yml", TIDY)
+    done = Shell(shell.folder / "project")("graph", "tidy")
+    assert done.code == 0, "the folder of personas above the project is not its own"
+
+
+@pytest.mark.parametrize("names", ["persona: fixer", "run: ['false'], on_error: {fallback: fixer}"])
+def test_a_persona_that_nobody_can_serve_is_told_before_anything_starts(
+    names: str, shell: Shell
+) -> None:
+    shell.write("workflows/tidy.yml", TIDY.replace("persona: fixer", names))
+    done = shell("run", "tidy", "--local", "--timeout", "50s")
+    assert (done.code, done.out) == (1, "")
+    assert "nobody here can serve the persona fixer" in done.err
+    assert "personas/fixer.yaml" in done.err
+    assert shell("runs", "list", "-o", "json", "--redis", "embedded").json == []
+
+
+def test_what_validate_warns_of_is_said_before_a_run(shell: Shell) -> None:
+    shell.write("personas/fixer.yaml", FIXER)
+    text = TIDY.replace("persona: fixer}", "persona: fixer, outputs: {a: b}}")
+    shell.write("workflows/tidy.yml", text)
+    done = shell("run", "tidy", "--local", "--wait", "--timeout", "50s")
+    assert done.code == 0, done.err
+    assert "workflows/tidy.yml:4:" in done.err
+    assert "WF039" in done.err
