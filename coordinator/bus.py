@@ -86,6 +86,12 @@ def start_bus(state_dir: Path, *, prefer: str | None = None) -> Bus:
     return Bus(url, kind, durable=True, _stop=lambda: _leave(folder, users))
 
 
+def has_bus(state_dir: Path) -> bool:
+    """Whether a bus of this state folder has kept data there, or runs now."""
+    folder = state_dir / "bus"
+    return _last_kind(folder) is not None and (folder / "appendonlydir").is_dir()
+
+
 # -- a server of its own ------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Catalogue:
 
 async def read_catalogue(session: Session, *, here: bool) -> Catalogue:
     """What the server has active; with `here`, or when none answers, the files of this folder.
+    So it is on an embedded server that has nothing active.
 
     Raises:
         StoreUnavailableError: no server answers, and there are no files here either.
@@ -44,13 +45,17 @@ async def read_catalogue(session: Session, *, here: bool) -> Catalogue:
         async with connect(session) as connection:
             for problem in await source_problems(connection):
                 say(f"warning: {problem}")
-            return await from_server(connection)
+            active = await from_server(connection)
+            if active.workflows or connection.bus is None:
+                return active
     except StoreUnavailableError as error:
         found = _from_files(session)
         if not found.workflows and not found.personas:
             raise
         say(f"warning: {error}; these are the files here")
         return found
+    say("nothing is active on the embedded server; these are the files here")
+    return replace(_from_files(session), members=active.members)
 
 
 async def from_server(connection: Connection) -> Catalogue:

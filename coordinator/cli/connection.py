@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coordinator.cli.errors import BadUsageError, NotFoundError
 from coordinator.cli.session import Session, say
-from coordinator.ports import DefinitionStore, Desk, Member, RunStore, StoredRun
+from coordinator.ports import (
+    DefinitionStore,
+    Desk,
+    Member,
+    RunStore,
+    StoredRun,
+    StoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from coordinator.config import Settings
@@ -44,9 +51,33 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def connect(session: Session) -> AsyncIterator[Connection]:
-    """A connection to the configured server."""
-    async with connected(session.settings()) as connection:
+    """A connection to the configured server.
+
+    Where none is configured and none answers at the usual place, it is the one that `run --local`
+    and `dev` left in the state folder, if they did; the session uses that one from then on.
+    """
+    settings = session.settings()
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(connected(settings))
+        except StoreUnavailableError:
+            if not _may_be_embedded(settings):
+                raise
+            say(
+                f"no server is configured, and none at {shown_url(settings)}: "
+                f"using the embedded one of {settings.state_dir}"
+            )
+            session.flags["redis.url"] = "embedded"
+            connection = await stack.enter_async_context(connected(session.settings()))
         yield connection
+
+
+def _may_be_embedded(settings: Settings) -> bool:
+    """Whether nobody chose a server, and there is an embedded one to look at."""
+    from coordinator.bus import has_bus
+
+    chosen = settings.origins["redis.url"] != "default" or settings.redis.password_file
+    return not chosen and has_bus(settings.state_dir)
 
 
 @asynccontextmanager

@@ -90,9 +90,10 @@ def the_one(error: BaseException) -> BaseException:
     return error
 
 
-def told(error: BaseException, *, debug: bool) -> tuple[str, ExitCode]:
-    """The text for stderr and the exit code of whatever a command raised."""
+def told(error: BaseException, *, debug: bool, advice: str = "") -> tuple[str, ExitCode]:
+    """The text for stderr and the exit code of whatever a command raised; `advice` ends it."""
     text, code = _short(error)
+    text += advice
     if debug:
         text += "\n\n" + "".join(traceback.format_exception(error)).rstrip()
     return text, code

@@ -94,11 +94,11 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit:
         raise
     except BaseException as error:
-        return _end(the_one(error), debug=session.debug)
+        return _end(the_one(error), session)
     return done if isinstance(done, int) else ExitCode.DONE
 
 
-def _end(error: BaseException, *, debug: bool) -> int:
+def _end(error: BaseException, session: Session) -> int:
     """Say what there is to say of an error; the exit code."""
     match error:
         case click.exceptions.Exit():
@@ -116,9 +116,19 @@ def _end(error: BaseException, *, debug: bool) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.DONE
         case _:
-            text, code = told(error, debug=debug)
+            text, code = told(error, debug=session.debug, advice=_advice(error, session))
             say(text)
             return code
+
+
+def _advice(error: BaseException, session: Session) -> str:
+    """Where a server is that can be reached, when the configured one cannot."""
+    if type(error).__name__ != "StoreUnavailableError":
+        return ""
+    from coordinator.bus import has_bus
+
+    folder = session.settings().state_dir
+    return f"; {folder} has an embedded one: --redis embedded" if has_bus(folder) else ""
 
 
 def _usage(error: click.UsageError) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.cli.conftest import Shell
@@ -55,3 +57,42 @@ def test_what_validate_warns_of_is_said_before_a_run(shell: Shell) -> None:
     assert done.code == 0, done.err
     assert "workflows/tidy.yml:4:" in done.err
     assert "WF039" in done.err
+
+
+HELLO = 'name: hello\nversion: "1.0.0"\nsteps: [{id: a, run: ["true"]}]\n'
+
+
+def _has_usual_redis() -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", 6379)) == 0
+
+
+@pytest.mark.skipif(_has_usual_redis(), reason="somebody's own server is at the usual place")
+def test_what_ran_locally_is_found_where_no_server_was_chosen(shell: Shell) -> None:
+    shell.write("workflows/hello.yml", HELLO)
+    bare = Shell(shell.folder)
+    missing = bare("runs", "list")
+    assert (missing.code, "embedded" in missing.err) == (1, False), "there is none yet"
+    assert bare("run", "hello", "--local", "--wait", "--timeout", "50s").code == 0
+    listed = bare("runs", "list", "-o", "json")
+    assert [run["workflow"] for run in listed.json] == ["hello"]
+    assert listed.err.count("\n") == 1
+    assert "6379" in listed.err
+    assert "embedded" in listed.err
+    run = listed.json[0]["id"]
+    assert bare("runs", "why", run).code == 0
+    assert bare("inbox", "list", "-o", "json").json == []
+    assert "on embedded" in bare("submit", "--task", "-", input="{}").err
+    assert bare("workflows", "list", "-o", "name").out == "hello\n"
+
+
+def test_a_chosen_server_is_not_replaced_but_the_other_is_named(shell: Shell) -> None:
+    shell.write("workflows/hello.yml", HELLO)
+    assert shell("run", "hello", "--local", "--wait", "--timeout", "50s").code == 0
+    for command in (["runs", "list"], ["worker", "--persona", "x"]):
+        done = shell(*command)
+        assert (done.code, done.out) == (1, "")
+        assert "127.0.0.1:1 is not available" in done.err
+        assert "--redis embedded" in done.err
+    shown = shell("runs", "list", "-o", "json", "--redis", "embedded")
+    assert (len(shown.json), shown.err) == (1, "")
