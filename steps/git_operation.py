@@ -140,6 +140,8 @@ def git_request(context: WorkflowContext) -> dict[str, Any]:
     operation = params.pop("operation", None)
     if operation == "release":
         params.setdefault("succeeded", bool(context.context.get("succeeded")))
+    elif operation == "prepare":
+        params.setdefault("merges", bool(context.context.get("merges")))
     return {
         "operation": operation,
         "run": context.run,

@@ -295,6 +295,8 @@ class Workflow:
     limits: Limits = Limits()
     uses_files: bool = False
     """Whether any step needs the run's git ref; then it is prepared before the first step."""
+    merges: bool = False
+    """Whether any step brings the run to its base branch."""
     description: str = ""
     nodes: Mapping[str, Node] = field(default_factory=dict)
     """Every node by its static path, those inside containers, undo and finally included."""

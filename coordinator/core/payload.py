@@ -9,7 +9,7 @@ from typing import Final
 from coordinator.core.context import NodeView, iteration_of, locate
 from coordinator.core.definition import Ask, Files, Limits, Node, ask_of
 from coordinator.core.state import NodeState, NodeStatus
-from coordinator.core.turn import LAND, RELEASE, Turn, child_path, owner_of, parent_scope
+from coordinator.core.turn import LAND, PREPARE, RELEASE, Turn, child_path, owner_of, parent_scope
 
 _MOST_SHOWN: Final = 50
 """How many steps a request shows at most, so that its size does not grow with the run."""
@@ -58,6 +58,7 @@ def work_payload(
         "limits": {"branches": limits.branches, "paths": limits.paths},
         "may_push": turn.head.may_push and limits.push is not False,
         "succeeded": turn.record.outcome == "succeeded" if path == RELEASE else None,
+        "merges": turn.definition.merges if path == PREPARE else None,
         "timeout_ms": timeout_ms,
     }
     if served != path:

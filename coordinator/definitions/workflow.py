@@ -238,6 +238,7 @@ def _workflow(
         max_steps=checked["max_steps"],
         limits=limits_of(checked["git"]),
         uses_files=any(_uses_files(node) for node in nodes.values()),
+        merges=any(_merges(node) for node in nodes.values()),
         description=checked["description"],
         nodes=nodes,
     )
@@ -252,3 +253,16 @@ def _uses_files(node: Node) -> bool:
     if not isinstance(asked, Ask):
         return False
     return asked.target == "git-operation" or asked.files is not Files.NONE
+
+
+def _merges(node: Node) -> bool:
+    """Whether the step brings the run to its base branch, and to no other one."""
+    asked = node.primitive
+    if not isinstance(asked, Ask) or asked.target != "git-operation":
+        return False
+    said = asked.params.source
+    return (
+        isinstance(said, Mapping)
+        and said.get("operation") in ("merge", "finalize")
+        and said.get("target_branch") is None
+    )

@@ -18,7 +18,7 @@ from coordinator.gitx.names import BranchName, NodeName, RunName, Sha
 
 PARAMETERS: Final[Mapping[str, Mapping[str, type]]] = MappingProxyType(
     {
-        "prepare": {},
+        "prepare": {"merges": bool},
         "checkout-branch": {"branch": str, "base_branch": str, "continue_existing": bool},
         "apply-patch": {"message": str},
         "commit": {"message": str},

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from coordinator.gitx import history, trees
+from coordinator.gitx.checked_out import check_not_checked_out
 from coordinator.gitx.errors import GitConflictError, GitRefusedError
 from coordinator.gitx.history import RunCommit
 from coordinator.gitx.limits import check_branch, check_changes
@@ -34,8 +35,14 @@ def prepared(work: Work) -> Work:
 
 
 def prepare(work: Work) -> WorkResult:
-    """Make sure the run has a ref."""
+    """Make sure the run has a ref; with `merges`, that its base branch can be pushed to.
+
+    Raises:
+        GitRefusedError: the branch is checked out where the run would merge into it at its end.
+    """
     there = work.ref in work.refs
+    if work.request.params.get("merges") and work.request.may_push:
+        check_not_checked_out(work.mirror, work.base_branch)
     work = prepared(work)
     return work.answer(work.tip, already_done=there)
 

@@ -16,6 +16,9 @@ from coordinator.gitx.request import WorkRequest, WorkResult
 from coordinator.gitx.trees import Identity
 
 _MAX_NAMES: Final = 1_000
+_NO_REPOSITORY: Final = (
+    "the task names no repository; submit it with --repo PATH_OR_URL (or `repo` in the task)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,8 @@ class Work:
             GitRefusedError: the repository has no branch to work from.
         """
         base = request.files.base_branch or mirror.default_branch()
+        if base is None and mirror.url is None:
+            raise GitRefusedError(_NO_REPOSITORY)
         if base is None:
             raise GitRefusedError("the repository names no default branch; give a base branch")
         work = cls(mirror=mirror, request=request, identity=identity, base_branch=base, refs={})
@@ -85,6 +90,8 @@ class Work:
             GitRefusedError: there is no such branch.
         """
         sha = self.refs.get(RefName(branch.ref))
+        if sha is None and self.mirror.url is None and self.mirror.default_branch() is None:
+            raise GitRefusedError(_NO_REPOSITORY)
         if sha is None:
             raise GitRefusedError(
                 f"the repository has no branch {branch}; create it or name another"

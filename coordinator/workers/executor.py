@@ -44,7 +44,7 @@ class StepExecutor:
     def _context(self, request: Request) -> WorkflowContext:
         payload: Mapping[str, Any] = request.payload
         told = dict(payload.get("context") or {})
-        told |= {"title": payload.get("title"), "succeeded": payload.get("succeeded")}
+        told |= {name: payload.get(name) for name in ("title", "succeeded", "merges")}
         return WorkflowContext(
             run=request.run,
             node=str(payload.get("node") or request.node),

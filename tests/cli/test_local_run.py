@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +98,45 @@ def test_a_chosen_server_is_not_replaced_but_the_other_is_named(shell: Shell) ->
         assert "--redis embedded" in done.err
     shown = shell("runs", "list", "-o", "json", "--redis", "embedded")
     assert (len(shown.json), shown.err) == (1, "")
+
+
+MERGES = """\
+name: merges
+version: "1.0.0"
+steps:
+  - {id: branch, type: git-operation, operation: checkout-branch, branch: work}
+  - {id: fix, persona: fixer, dependencies: [branch]}
+  - {id: merge, type: git-operation, operation: finalize, dependencies: [fix]}
+"""
+WRITER = "{name: fixer, kind: command, files: patch, command: [touch, made]}"
+
+
+def _clone(folder: Path) -> Path:
+    """A repository with files, on its only branch."""
+    git = ["git", "-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-C", str(folder)]
+    folder.mkdir()
+    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
+    return folder
+
+
+def test_a_clone_that_cannot_be_merged_into_is_refused_before_the_first_step(shell: Shell) -> None:
+    shell.write("workflows/merges.yml", MERGES)
+    shell.write("personas/fixer.yaml", WRITER)
+    clone = str(_clone(shell.folder / "clone"))
+    run = ("run", "merges", "--local", "--timeout", "50s", "--repo", clone)
+    done = shell(*run)
+    assert done.code == 3
+    assert "main is checked out in" in done.out
+    assert "--bare" in done.out
+    assert "fix running" not in done.out
+    held = shell(*run, "--no-push", "--wait")
+    assert held.code == 0, held.err
+
+
+def test_a_git_step_without_a_repository_says_how_to_name_one(shell: Shell) -> None:
+    shell.write("workflows/merges.yml", MERGES)
+    shell.write("personas/fixer.yaml", WRITER)
+    done = shell("run", "merges", "--local", "--timeout", "50s")
+    assert done.code == 3
+    assert "the task names no repository; submit it with --repo PATH_OR_URL" in done.out
