@@ -20,6 +20,9 @@ from coordinator.definitions.report import Named, Reporter, canonical
 PAYLOAD_ROOTS: Final = frozenset({"task", "params", "context", "files", "attempt", "feedback"})
 """What the command line of a persona may name."""
 
+_WITHOUT_EFFECT: Final = (
+    "concurrency", "rate_limit", "budget", "input_schema", "result_schema",
+)  # fmt: skip
 _VERDICTS: Final = ("pass", "fail", "unknown")
 _PROMPT_ENDINGS: Final = (".md", ".j2", ".txt")
 
@@ -64,6 +67,7 @@ def read_persona(
     _read_prompt(own, named, report, beside)
     if report.faults.count_errors() > before:
         return None
+    _check_effect(common, named, report)
     return PersonaFile(_persona(common, own), {**common.plain, **own.plain})
 
 
@@ -78,6 +82,13 @@ def _check_names(common: Checked, named: Named, report: Reporter) -> None:
             report.value("WF024", at, f'"{name}"'[:80] + " is not an id")
         elif name == OURSELVES:
             report.value("WF026", at, f'the id "{name}" is reserved')
+
+
+def _check_effect(common: Checked, named: Named, report: Reporter) -> None:
+    for key in _WITHOUT_EFFECT:
+        if key in common.plain:
+            message = f'"{key}" has no effect in this version'
+            report.key("WF039", named.origin(key), message, "It is checked and kept.")
 
 
 def _check_command(own: Checked, named: Named, report: Reporter) -> None:

@@ -156,7 +156,7 @@ exit_codes: {0: pass, 1: fail, 5: unknown}
 """
     found, faults = compile_persona("personas/tester-qa.yaml", text)
 
-    assert faults == []
+    assert {fault.rule for fault in faults} == {"WF039"}
     assert found is not None
     persona = found.persona
     assert persona.kind is PersonaKind.COMMAND
@@ -164,6 +164,26 @@ exit_codes: {0: pass, 1: fail, 5: unknown}
     assert persona.exit_codes == {0: "pass", 1: "fail", 5: "unknown"}
     assert (persona.timeout_ms, persona.concurrency, persona.tests_required) == (600_000, 2, True)
     assert persona.settings["rate_limit"] == {"requests": 60, "per": "60000ms"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "concurrency: 2",
+        "rate_limit: {requests: 60, per: 1m}",
+        "budget: {usd: 1.0}",
+        "input_schema: {}",
+        "result_schema: {type: object}",
+    ],
+)
+def test_what_a_persona_says_in_vain_has_a_warning_at_its_place(key: str) -> None:
+    text = f"name: a\nkind: command\ncommand: [x]\n{key}\n"
+
+    found, [fault] = compile_persona("personas/a.yaml", text)
+
+    assert found is not None
+    assert (fault.rule, fault.severity.value, fault.line) == ("WF039", "warning", 4)
+    assert fault.message.startswith(f'"{key.partition(":")[0]}" has no effect')
 
 
 @pytest.mark.parametrize(
