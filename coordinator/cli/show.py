@@ -10,6 +10,7 @@ from coordinator.core.definition import Ask, Channel, Workflow
 from coordinator.core.durations import duration_text
 from coordinator.core.report import NodeRow, rows
 from coordinator.core.state import RunState
+from coordinator.core.tasks import shown_title
 from coordinator.core.why import Serving, endings, waits
 from coordinator.ports import JournalRecord, RunSummary
 
@@ -21,7 +22,7 @@ def summary_json(run: RunSummary) -> dict[str, Any]:
         "workflow": run.workflow,
         "version": run.version,
         "status": run.status,
-        "title": run.title,
+        "title": shown_title({"title": run.title}, run.workflow),
         "created_at": rfc3339(run.created_ms),
         "ended_at": rfc3339(run.ended_ms),
     }
@@ -97,9 +98,10 @@ def _is_our_own(definition: Workflow | None, row: NodeRow) -> bool:
 def run_text(shown: Mapping[str, Any]) -> str:
     """A run for people."""
     task = shown["task"]
+    title = shown_title(task, shown["workflow"])
     lines = [
         f"{shown['id']}  {shown['workflow']} {shown['version']}  {shown['status']}",
-        f"task      {one_line(task.get('id', ''))}  {one_line(task.get('title', ''))}",
+        f"task      {one_line(task.get('id', ''))}  {one_line(title)}",
         f"created   {shown['created_at']}" + _ended(shown),
         f"digest    {shown['digest']}",
     ]

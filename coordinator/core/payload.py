@@ -9,6 +9,7 @@ from typing import Final
 from coordinator.core.context import NodeView, iteration_of, locate
 from coordinator.core.definition import Ask, Files, Limits, Node, ask_of
 from coordinator.core.state import NodeState, NodeStatus
+from coordinator.core.tasks import shown_title
 from coordinator.core.turn import LAND, PREPARE, RELEASE, Turn, child_path, owner_of, parent_scope
 
 _MOST_SHOWN: Final = 50
@@ -112,9 +113,9 @@ def _limits_of(turn: Turn, path: str, ask: Ask) -> Limits:
 
 def _title(turn: Turn, path: str) -> str:
     if "@" in path:
-        return str(turn.head.task.get("title") or "")
+        return shown_title(turn.head.task, turn.head.workflow)
     node = turn.define(path)
-    return f"{node.name or node.id}: {turn.head.task.get('title') or turn.head.workflow}"
+    return f"{node.name or node.id}: {shown_title(turn.head.task, turn.head.workflow)}"
 
 
 def _shown_steps(turn: Turn, path: str, node: Node) -> dict[str, object]:

@@ -17,6 +17,7 @@ _MAX_NAME: Final = 200
 _MAX_TITLE: Final = 1_000
 _MAX_DESCRIPTION: Final = 256 * 1024
 _MAX_REPO: Final = 2_000
+UNTITLED: Final = "Untitled task"
 _FROM_DESCRIPTION: Final = 100
 """Characters of a description that serve as title where there is none."""
 
@@ -90,7 +91,7 @@ def normalise_task(raw: Mapping[str, object], *, entry_id: str = "") -> dict[str
     known = {
         "id": identity,
         "type": _text(raw, _TYPE, _MAX_NAME).lower() or detect_type(raw),
-        "title": title or "Untitled task",
+        "title": title or UNTITLED,
         "slug": slug_of(given_slug) or slug_of(title) or slug_of(identity) or "task",
         "description": description,
         "labels": labels,
@@ -100,6 +101,12 @@ def normalise_task(raw: Mapping[str, object], *, entry_id: str = "") -> dict[str
         "status": status,
     }
     return {**raw, **known, **original}
+
+
+def shown_title(task: Mapping[str, object], workflow: str) -> str:
+    """What a run is called among others: its task's title, or its workflow where that has none."""
+    title = str(task.get("title") or UNTITLED)
+    return workflow if title == UNTITLED else title
 
 
 def detect_type(task: Mapping[str, object] | None) -> str:

@@ -69,7 +69,7 @@ def test_runs_are_listed_the_newest_first(live: Shell) -> None:
     names = live("runs", "list", "-o", "name").out.split()
     assert names.index(second) < names.index(first)
     [row] = [row for row in live("runs", "list", "-o", "json").json if row["id"] == first]
-    assert row["status"] == "succeeded"
+    assert (row["status"], row["title"]) == ("succeeded", "hello"), "its task has no title"
     assert first in live("runs", "list").out
     assert first in live("runs", "list", "-o", "yaml").out
 

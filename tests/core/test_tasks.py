@@ -11,6 +11,7 @@ from coordinator.core.tasks import (
     detect_scope,
     detect_type,
     normalise_task,
+    shown_title,
     slug_of,
     status_of,
 )
@@ -177,6 +178,21 @@ def test_what_can_be_no_task_is_refused_with_a_cure(given: object, says: str) ->
 
     assert says in str(caught.value)
     assert caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("task", "shown"),
+    [
+        ({"title": "Fix it"}, "Fix it"),
+        ({}, "tidy"),
+        (normalise_task({}), "tidy"),
+        (normalise_task({"description": "Fix it"}), "Fix it"),
+    ],
+)
+def test_a_task_without_a_title_is_shown_by_its_workflow(
+    task: dict[str, object], shown: str
+) -> None:
+    assert shown_title(task, "tidy") == shown
 
 
 _VALUES = st.none() | st.text(max_size=20) | st.integers() | st.lists(st.text(max_size=5))
