@@ -126,8 +126,8 @@ class Folder:
     def surroundings(self, target: Target) -> Surroundings:
         """The personas of the folders beside and above a file, the nearest first.
 
-        Above ends at the git root; outside git at the file's own folder, or at the folder that was
-        named. The folder of the settings file counts as above.
+        Above ends at the git root; outside git at the folder that was named or that has the folder
+        of workflows, else at the file's own. The folder of the settings file counts as above.
         """
         folders = tuple(self._persona_folders(target))
         if folders not in self._known:

@@ -43,7 +43,8 @@ def validate(session: Session, paths: tuple[Path, ...], form: str, strict: bool)
     """Check workflow and persona files; exit 1 when one has errors.
 
     Without PATH: the folders workflows/ and personas/ here. Persona names are looked up in the
-    folders personas/ beside and above each file, up to the git root.
+    folders personas/ beside and above each file, up to the git root; outside git, up to the
+    folder that has workflows/.
 
     \b
     Example:
