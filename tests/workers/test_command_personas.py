@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.core.definition import ErrorClass
+from coordinator.core.definition import ErrorClass, Files
 from coordinator.core.events import ReplyStatus
 from coordinator.definitions.persona import PersonaKind
 from coordinator.workers.providers import Asked, answer
@@ -301,3 +301,16 @@ def test_what_a_dead_worker_left_is_swept_and_what_a_live_one_uses_is_not(tmp_pa
         with Rooms(tmp_path):
             assert not (tmp_path / "worker-dead").exists()
             assert used.root.exists()
+
+
+async def test_changes_that_no_repository_can_keep_are_refused_and_not_lost_in_silence(
+    provider: CommandProvider, asked: Ask
+) -> None:
+    command = script("open('made.txt', 'w').write('x'); print('{}')")
+    given = await provider.answer(asked(command, files=Files.PATCH))
+    assert given.failure is not None
+    assert given.failure.error_class == ErrorClass.REFUSED
+    assert "--repo" in given.failure.message
+
+    harmless = await provider.answer(asked(script("print('{}')"), files=Files.PATCH))
+    assert harmless.failure is None

@@ -121,7 +121,8 @@ class CommandProvider:
     async def _answer_in(self, room: Room, asked: Asked, argv: Sequence[str]) -> Answer:
         files = asked.request.payload.get("files")
         if not isinstance(files, Mapping):
-            return _judged(await run(self._program(room, asked, argv)), asked, argv[0])
+            answer = _judged(await run(self._program(room, asked, argv)), asked, argv[0])
+            return _without_files(answer, asked, room)
         workspace = await run_stoppable(lambda: self._checkout(files, room.files))
         try:
             answer = _judged(await run(self._program(room, asked, argv)), asked, argv[0])
@@ -165,6 +166,17 @@ def _judged(ended: Ended, asked: Asked, program: str) -> Answer:
         message = f"{program} did not end within {allowed:g} s and was stopped"
         return failed(ErrorClass.TIMEOUT, f"{message}\n{said}".rstrip())
     return answer_of(ended, persona.exit_codes, tests_required=persona.tests_required, name=program)
+
+
+def _without_files(answer: Answer, asked: Asked, room: Room) -> Answer:
+    """The answer of a persona that had no files to work on; what it wrote all the same is said."""
+    is_done = answer.status is ReplyStatus.DONE
+    if is_done and asked.persona.files is Files.PATCH and any(room.files.iterdir()):
+        return refused(
+            f"persona {asked.persona.name!r} changed files, and the task names no repository to keep "
+            "them in; submit it with --repo PATH_OR_URL (or `repo` in the task)"
+        )
+    return answer
 
 
 def _with_patch(answer: Answer, files: Mapping[str, object], diff: str) -> Answer:
