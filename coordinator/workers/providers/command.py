@@ -173,8 +173,8 @@ def _without_files(answer: Answer, asked: Asked, room: Room) -> Answer:
     is_done = answer.status is ReplyStatus.DONE
     if is_done and asked.persona.files is Files.PATCH and any(room.files.iterdir()):
         return refused(
-            f"persona {asked.persona.name!r} changed files, and the task names no repository to keep "
-            "them in; submit it with --repo PATH_OR_URL (or `repo` in the task)"
+            f"persona {asked.persona.name!r} changed files, and the task names no repository to "
+            "keep them in; submit it with --repo PATH_OR_URL (or `repo` in the task)"
         )
     return answer
 
