@@ -270,9 +270,7 @@ def _facts(state: RunState | None) -> tuple[Any, ...]:
     )
 
 
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False
-)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.booleans())
 def test_every_run_ends_with_nothing_in_flight_and_can_be_replayed(
     shape: int, course: int, unruly: bool
