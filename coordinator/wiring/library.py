@@ -28,9 +28,11 @@ def load_definition_file(path: str) -> tuple[Workflow, bytes]:
     """The workflow in a file, with the personas in the folder beside or above it, as a document.
 
     Raises:
-        DefinitionError: with all faults.
+        DefinitionError: with all faults; or there is no such file.
     """
     file = Path(path).resolve()
+    if not file.is_file():
+        raise DefinitionError([f"{path}: no such file; correct the path"])
     folders = [folder / "personas" for folder in (file.parent, file.parent.parent)]
     found = [each for folder in folders for each in sorted(folder.rglob("*")) if each.is_file()]
     files = {each.as_posix(): each.read_bytes() for each in [file, *found]}

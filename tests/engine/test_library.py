@@ -55,6 +55,11 @@ async def test_a_file_with_faults_is_refused_with_all_of_them(world: World, tmp_
     assert 'Did you mean "persona"?' in str(refused.value)
 
 
+async def test_a_file_that_is_not_there_is_said_in_words(world: World) -> None:
+    with pytest.raises(DefinitionError, match=r"nowhere\.yml: no such file"):
+        await Rig(world).engine.load("nowhere.yml")
+
+
 async def test_waiting_ends_after_its_time_and_the_run_goes_on(
     world: World, tmp_path: Path
 ) -> None:
