@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
+from typing import Final, NamedTuple
 
 from coordinator.core.context import RunScope
 from coordinator.core.definition import Choose, ErrorClass, Loop, OnBranchError, OnRest, Scope
@@ -94,24 +95,34 @@ def shut_when_decided(turn: Turn, scope: str, tally: ScopeState) -> None:
     """Close the scope as soon as its container's outcome is certain."""
     if tally.is_closed or tally.unsettled == 0 or scope in PHASE_SCOPES or scope.endswith("/undo"):
         return
-    primitive = _policy(turn, scope)
-    if primitive.need is not None:
-        is_enough = tally.succeeded >= primitive.need
-        is_hopeless = tally.succeeded + tally.unsettled < primitive.need
-        if is_enough and primitive.on_rest is OnRest.KEEP:
+    policy = _policy(turn, scope)
+    if policy.need is not None:
+        is_enough = tally.succeeded >= policy.need
+        is_hopeless = tally.succeeded + tally.unsettled < policy.need
+        if is_enough and policy.on_rest is OnRest.KEEP:
             return
         if is_enough or is_hopeless:
             shut(turn, scope)
-    elif tally.failed and primitive.on_branch_error is OnBranchError.FAIL_FAST:
+    elif tally.failed and policy.on_branch_error is OnBranchError.FAIL_FAST:
         shut(turn, scope)
 
 
-def _policy(turn: Turn, scope: str) -> Scope:
-    owner = owner_of(scope)
-    primitive = turn.define(owner).primitive
-    if isinstance(primitive, Scope) and scope == owner:
-        return primitive
-    return Scope(graph=turn.definition.graph)
+class _Policy(NamedTuple):
+    """When a scope has had enough; that of a `Scope`, and the usual one of every other graph."""
+
+    need: int | None = None
+    on_rest: OnRest = OnRest.CANCEL
+    on_branch_error: OnBranchError = OnBranchError.FAIL_FAST
+
+
+_USUAL: Final = _Policy()
+
+
+def _policy(turn: Turn, scope: str) -> _Policy:
+    primitive = turn.define(owner_of(scope)).primitive
+    if isinstance(primitive, Scope) and scope == owner_of(scope):
+        return _Policy(primitive.need, primitive.on_rest, primitive.on_branch_error)
+    return _USUAL
 
 
 def complete(turn: Turn, scope: str) -> None:

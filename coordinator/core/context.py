@@ -7,6 +7,7 @@ that leads nowhere is a missing key, which a condition reads as null and a templ
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
@@ -62,8 +63,9 @@ class _View(Mapping[str, object]):
     def __len__(self) -> int:
         return len(self._keys())
 
+    @abstractmethod
     def _keys(self) -> list[str]:
-        raise NotImplementedError
+        """The keys there are now."""
 
 
 class RunScope(_View):

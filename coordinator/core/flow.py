@@ -161,13 +161,10 @@ def _tell_dependent(turn: Turn, path: str, node: Node, ended: NodeState) -> None
     state = known or NodeState(unsettled=len(node.dependencies))
     if state.status is not NodeStatus.PENDING:
         return
-    is_success = ended.status is NodeStatus.SUCCEEDED or ended.is_tolerated
-    is_failure = ended.status is NodeStatus.FAILED and not ended.is_tolerated
-    is_end = is_failure or ended.status is NodeStatus.CANCELLED
     state = state._replace(
         unsettled=state.unsettled - 1,
-        succeeded=state.succeeded + is_success,
-        failed=state.failed + is_end,
+        succeeded=state.succeeded + ended.has_succeeded,
+        failed=state.failed + (ended.has_failed or ended.status is NodeStatus.CANCELLED),
         failed_ones=state.failed_ones + (ended.status is NodeStatus.FAILED),
     )
     turn.note(path, state)
@@ -179,12 +176,10 @@ def _tally(turn: Turn, scope: str, path: str, ended: NodeState) -> None:
     before = turn.scope(scope)
     if before is None:
         return
-    is_success = ended.status is NodeStatus.SUCCEEDED or ended.is_tolerated
-    is_failure = ended.status is NodeStatus.FAILED and not ended.is_tolerated
     after = before._replace(
         unsettled=before.unsettled - 1,
-        succeeded=before.succeeded + is_success,
-        failed=before.failed + is_failure,
+        succeeded=before.succeeded + ended.has_succeeded,
+        failed=before.failed + ended.has_failed,
         skipped=before.skipped + (ended.status is NodeStatus.SKIPPED),
         cancelled=before.cancelled + (ended.status is NodeStatus.CANCELLED),
         passes=before.passes + (ended.verdict == "pass"),
@@ -192,7 +187,7 @@ def _tally(turn: Turn, scope: str, path: str, ended: NodeState) -> None:
         unknowns=before.unknowns + (ended.verdict == "unknown"),
     )
     turn.scopes[scope] = after
-    if is_failure:
+    if ended.has_failed:
         _on_branch_failed(turn, scope, path, ended)
     shut_when_decided(turn, scope, after)
     if after.unsettled == 0:

@@ -6,8 +6,8 @@ functional arrays fast", 1991): the newest version owns the dict; an older versi
 values it would have to put back, and a pointer to the next newer version. Nothing newer points to
 anything older, so versions nobody holds are freed at once.
 
-`immutables` (no wheels for Python 3.14) and `pyrsistent` (ten times slower on our path) were the
-library candidates.
+The library candidates were `immutables`, which has no wheels for Python 3.14, and `pyrsistent`.
+Changing two keys of 10,000 and reading one took 0.8 µs here, 1.1 and 4.6 µs with them.
 """
 
 from __future__ import annotations

@@ -149,6 +149,16 @@ class NodeState(NamedTuple):
     is_cancelling: bool = False
     """A container whose steps are being cancelled; it is cancelled with the last of them."""
 
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it counts as succeeded for those who follow: tolerated failures do."""
+        return self.status is NodeStatus.SUCCEEDED or self.is_tolerated
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed, and the failure was not tolerated."""
+        return self.status is NodeStatus.FAILED and not self.is_tolerated
+
 
 class ScopeState(NamedTuple):
     """How far one graph of a run is: the root, a container's, one iteration's."""
