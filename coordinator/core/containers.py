@@ -7,19 +7,28 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from coordinator.core.context import RunScope
-from coordinator.core.definition import Choose, ErrorClass, Loop, OnBranchError, OnRest, Scope
+from coordinator.core.definition import (
+    Choose,
+    ErrorClass,
+    Loop,
+    Map,
+    OnBranchError,
+    OnRest,
+    Scope,
+)
 from coordinator.core.events import Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
+from coordinator.core.jsontext import text_of
 from coordinator.core.settle import error_of, settle, succeed
 from coordinator.core.state import NodeState, NodeStatus, ScopeState
+from coordinator.core.templates import TemplateError
 from coordinator.core.turn import CHUNK, PHASE_SCOPES, Turn, child_path, owner_of
 
 
-def begin_container(turn: Turn, path: str) -> None:
-    """Begin an attempt of the container."""
-    node, state = turn.define(path), turn.node(path)
-    state = state._replace(
+def begun(turn: Turn, state: NodeState) -> NodeState:
+    """The state of a container whose next attempt begins."""
+    return state._replace(
         status=NodeStatus.RUNNING,
         attempt=state.attempt + 1,
         started_ms=state.started_ms or turn.at_ms,
@@ -27,7 +36,12 @@ def begin_container(turn: Turn, path: str) -> None:
         error=None,
         is_handed_on=False,
     )
-    match node.primitive:
+
+
+def begin_container(turn: Turn, path: str) -> None:
+    """Begin an attempt of the container; for a map there is `begin_items`."""
+    state = begun(turn, turn.node(path))
+    match turn.define(path).primitive:
         case Loop():
             turn.move(
                 path,
@@ -42,22 +56,32 @@ def begin_container(turn: Turn, path: str) -> None:
 
 
 def _choose(turn: Turn, path: str, choose: Choose, state: NodeState) -> None:
-    scope = RunScope(turn, path)
+    turn.move(path, state)
     try:
-        taken = next(
-            (at for at, branch in enumerate(choose.branches) if branch.when.truth(scope)),
-            len(choose.branches) if choose.otherwise else -1,
-        )
-        operands = choose.branches[0].when.operands(scope) if choose.branches else {}
-    except ExpressionError as error:
+        taken, operands = _branch_taken(choose, RunScope(turn, path))
+    except (ExpressionError, TemplateError) as error:
         fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
         return
     reason = "" if taken >= 0 else "no branch was chosen"
-    turn.move(path, state._replace(branch=taken, detail=bounded(operands), reason=reason))
+    turn.note(path, state._replace(branch=taken, detail=bounded(operands), reason=reason))
     if taken < 0:
         _end_container(turn, path, path, ScopeState(unsettled=0))
     else:
         open_scope(turn, path)
+
+
+def _branch_taken(choose: Choose, scope: RunScope) -> tuple[int, Mapping[str, object]]:
+    """Which branch runs (-1 none, `len(branches)` the `otherwise`), and what decided it."""
+    branches, rest = choose.branches, len(choose.branches) if choose.otherwise else -1
+    if choose.on is not None:
+        value = choose.on.render(scope)
+        said = text_of(value)
+        taken = next((at for at, branch in enumerate(branches) if branch.case == said), rest)
+        return taken, {"on": value}
+    held = (at for at, branch in enumerate(branches) if branch.when and branch.when.truth(scope))
+    taken = next(held, rest)
+    first = branches[0].when if branches else None
+    return taken, first.operands(scope) if first else {}
 
 
 def open_scope(turn: Turn, scope: str) -> None:
@@ -108,7 +132,7 @@ def shut_when_decided(turn: Turn, scope: str, tally: ScopeState) -> None:
 
 
 class _Policy(NamedTuple):
-    """When a scope has had enough; that of a `Scope`, and the usual one of every other graph."""
+    """When a scope has had enough: that of a `Scope` or `Map`, and the usual one of all others."""
 
     need: int | None = None
     on_rest: OnRest = OnRest.CANCEL
@@ -120,8 +144,12 @@ _USUAL: Final = _Policy()
 
 def _policy(turn: Turn, scope: str) -> _Policy:
     primitive = turn.define(owner_of(scope)).primitive
-    if isinstance(primitive, Scope) and scope == owner_of(scope):
+    if scope != owner_of(scope):
+        return _USUAL
+    if isinstance(primitive, Scope):
         return _Policy(primitive.need, primitive.on_rest, primitive.on_branch_error)
+    if isinstance(primitive, Map):
+        return _Policy(on_branch_error=primitive.on_branch_error)
     return _USUAL
 
 

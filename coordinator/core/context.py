@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final
 
-from coordinator.core.definition import Ask, Choose, Graph, Loop, Node, Scope, Workflow
-from coordinator.core.ids import static_path, underscored
-from coordinator.core.state import NodeState, NodeStatus, RunHead, RunRecord
+from coordinator.core.definition import Loop, Map, Node
+from coordinator.core.places import (
+    RunReader,
+    container_graph,
+    item_around,
+    item_scopes,
+    iteration_of,
+    locate,
+)
+from coordinator.core.state import NodeState, NodeStatus
 
 ROOTS: Final = frozenset(
     {
@@ -22,34 +29,6 @@ ROOTS: Final = frozenset(
     }
 )  # fmt: skip
 """The names that are always in scope; parameters and step ids come after them."""
-
-
-class RunReader(Protocol):
-    """What a view needs of a run: a turn has it, and so has anything that holds a state."""
-
-    @property
-    def definition(self) -> Workflow:
-        """What the run runs."""
-
-    @property
-    def head(self) -> RunHead:
-        """What was written when it began."""
-
-    @property
-    def record(self) -> RunRecord:
-        """Its changing part."""
-
-    def find(self, path: str) -> NodeState | None:
-        """The node's state, if it has one."""
-
-    def result(self, path: str) -> object:
-        """What the node returned."""
-
-    def value(self, name: str) -> object:
-        """A value of the workflow's own state."""
-
-    def value_names(self) -> frozenset[str]:
-        """Names of the workflow's own state."""
 
 
 class _View(Mapping[str, object]):
@@ -81,12 +60,17 @@ class RunScope(_View):
         maker = _MAKERS.get(name)
         if maker is not None:
             return maker(self._run, self._path)
+        if name in self._run.definition.item_names:
+            around = item_around(self._run, self._path, name)
+            if around is not None:
+                return around.item
         if name in self._run.head.params:
             return self._run.head.params[name]
         return StepsView(self._run, self._path)[name]
 
     def _keys(self) -> list[str]:
-        names = [*ROOTS, *self._run.head.params, *self._run.definition.names]
+        definition = self._run.definition
+        names = [*ROOTS, *definition.item_names, *self._run.head.params, *definition.names]
         return sorted(set(names))
 
 
@@ -219,15 +203,28 @@ def _node_fact(name: str, state: NodeState | None) -> object:
 
 
 def result_of(run: RunReader, path: str) -> object:
-    """What a settled node returned; of a container, its children's results by id.
+    """What a settled node returned; of a container, its children's results by id, and of a map
+    the list of those, in item order.
 
-    A child that did not succeed is null there.
+    A child that did not succeed is null there, and so is an item of which a step failed.
     """
     node = run.definition.node(path)
+    if node is not None and isinstance(node.primitive, Map):
+        return [_item_result(run, scope, node.primitive) for scope in item_scopes(run, path)]
     graph_nodes = None if node is None else _children(run, node, path)
     if graph_nodes is None:
         return run.result(path)
-    scope, children = graph_nodes
+    return _by_child(run, *graph_nodes)
+
+
+def _item_result(run: RunReader, scope: str, each: Map) -> object:
+    states = (run.find(f"{scope}/{step}") for step in each.graph.nodes)
+    if any(state is not None and state.has_failed for state in states):
+        return None
+    return _by_child(run, scope, each.graph.nodes)
+
+
+def _by_child(run: RunReader, scope: str, children: Mapping[str, Node]) -> dict[str, object]:
     collected: dict[str, object] = {}
     for step in children:
         child = f"{scope}/{step}"
@@ -235,22 +232,6 @@ def result_of(run: RunReader, path: str) -> object:
         succeeded = state is not None and state.status is NodeStatus.SUCCEEDED
         collected[step] = result_of(run, child) if succeeded else None
     return collected
-
-
-def container_graph(run: RunReader, path: str, node: Node) -> Graph | None:
-    """The graph that the container at `path` runs; of a choice the one of the branch taken."""
-    primitive = node.primitive
-    match primitive:
-        case Scope() | Loop():
-            return primitive.graph
-        case Choose():
-            state = run.find(path)
-            taken = state.branch if state else -1
-            if 0 <= taken < len(primitive.branches):
-                return primitive.branches[taken].graph
-            return primitive.otherwise
-        case Ask():
-            return None
 
 
 def _children(run: RunReader, node: Node, path: str) -> tuple[str, Mapping[str, Node]] | None:
@@ -263,38 +244,11 @@ def _children(run: RunReader, node: Node, path: str) -> tuple[str, Mapping[str, 
     return path, graph.nodes
 
 
-def locate(run: RunReader, name: str, reader_path: str) -> str | None:
-    """The path in the run of the step that `name` means to a reader at `reader_path`.
-
-    Inside an iteration that is the iteration's own step; from outside a loop its last iteration.
-    """
-    named = run.definition.names.get(name) or run.definition.names.get(underscored(name))
-    if named is None:
-        return None
-    if not named.is_repeated:
-        return named.path
-    return _locate_repeated(run, named.path.split("/"), reader_path.split("/"))
-
-
-def _locate_repeated(run: RunReader, target: list[str], reader: list[str]) -> str:
-    taken: list[str] = []
-    shared = True
-    for depth, segment in enumerate(target[:-1]):
-        shared = shared and depth < len(reader) and static_path(reader[depth]) == segment
-        if shared:
-            taken.append(reader[depth])
-            continue
-        path = "/".join([*taken, segment])
-        node, state = run.definition.node(path), run.find(path)
-        is_loop = node is not None and isinstance(node.primitive, Loop)
-        taken.append(f"{segment}#{state.iteration if state else 0}" if is_loop else segment)
-    return "/".join([*taken, target[-1]])
-
-
-def iteration_of(path: str) -> int:
-    """The innermost iteration that a path is in, from 1; 1 where it is in none."""
-    at = path.rfind("#")
-    return int(path[at + 1 :].partition("/")[0]) if at >= 0 else 1
+def _index(run: RunReader, path: str) -> object:
+    around = item_around(run, path)
+    if around is None:
+        raise KeyError("index")
+    return around.number
 
 
 _Maker = Callable[[RunReader, str], object]
@@ -324,6 +278,7 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "context": ContextView,
     "run": _run_facts,
     "iteration": lambda _, path: iteration_of(path),
+    "index": _index,
 }
 
 

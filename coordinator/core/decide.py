@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from coordinator.core import attempts, containers, flow, phases
+from coordinator.core import attempts, containers, flow, items, phases
 from coordinator.core.commands import Command, ContinueLater
 from coordinator.core.context import RunScope
 from coordinator.core.definition import ErrorClass, Workflow
@@ -165,6 +165,8 @@ def _begin(turn: Turn) -> None:
 def _complete(turn: Turn, scope: str) -> None:
     if scope in PHASE_SCOPES or scope.endswith("/undo"):
         phases.advance(turn)
+    elif scope.endswith("]"):
+        items.end_item(turn, scope)
     else:
         containers.complete(turn, scope)
 
@@ -186,6 +188,7 @@ _WORK: Final[Mapping[str, Callable[..., None]]] = {
     "ask": attempts.ask,
     "land": attempts.land,
     "open": containers.open_scope,
+    "items": items.start_items,
     "children": lambda turn, scope, begin: containers.start_children(turn, scope, int(begin)),
     "settled": _settled,
     "complete": _complete,

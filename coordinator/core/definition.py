@@ -8,7 +8,9 @@ primitives below; `decide` knows nothing else. Every step sits in a `Graph`; con
 | `Ask`     | send a request, settle with the reply     | persona-request, git-operation, |
 |           |                                           | human, plugin types            |
 | `Scope`   | run a graph; done when enough of it is    | parallel                       |
-| `Choose`  | run the first branch whose condition holds | conditional                   |
+| `Choose`  | run one branch: the first whose condition | conditional, switch            |
+|           | holds, or the one that a value names      |                                |
+| `Map`     | run a graph once for each item of a list  | foreach                        |
 | `Loop`    | run a graph again until a condition holds | repeat                         |
 """
 
@@ -179,18 +181,37 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """One way of a `Choose`: taken when `when` holds."""
+    """One way of a `Choose`: taken when `when` holds, or when the value's text is `case`."""
 
-    when: Expression
     graph: Graph
+    when: Expression | None = None
+    case: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choose:
-    """Run the first branch whose condition holds, else `otherwise`, else nothing."""
+    """Run one branch, else `otherwise`, else nothing.
+
+    With `on` that is the branch whose `case` its value's text equals, without it the first one
+    whose condition holds.
+    """
 
     branches: tuple[Branch, ...]
     otherwise: Graph | None = None
+    on: Value | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """Run the graph once for each item, begun in order, at most `max_concurrent` at a time."""
+
+    graph: Graph
+    items: Value
+    """Gives a list when the node begins."""
+    as_name: str = "item"
+    """The name under which the steps inside read their item."""
+    max_concurrent: int = 20
+    on_branch_error: OnBranchError = OnBranchError.FAIL_FAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +223,7 @@ class Loop:
     max_iterations: int
 
 
-Primitive = Ask | Scope | Choose | Loop
+Primitive = Ask | Scope | Choose | Map | Loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +292,7 @@ class NamedNode(NamedTuple):
 
     path: str
     is_repeated: bool
-    """It is inside a loop, so that a run has one of it per iteration."""
+    """It is inside a loop or a map, so that a run has one of it per iteration or item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,11 +323,17 @@ class Workflow:
     """Every node by its static path, those inside containers, undo and finally included."""
     names: Mapping[str, NamedNode] = field(init=False)
     """Every node by the name that expressions use for it."""
+    item_names: frozenset[str] = field(init=False)
+    """The names that maps give their items."""
 
     def __post_init__(self) -> None:
         loops = tuple(
-            f"{path}/" for path, node in self.nodes.items() if isinstance(node.primitive, Loop)
+            f"{path}/"
+            for path, node in self.nodes.items()
+            if isinstance(node.primitive, Loop | Map)
         )
+        maps = (each.primitive for each in self.nodes.values())
+        items = frozenset(each.as_name for each in maps if isinstance(each, Map))
         names = {
             underscored(node.id): NamedNode(
                 path, is_repeated=bool(loops) and path.startswith(loops)
@@ -314,6 +341,7 @@ class Workflow:
             for path, node in self.nodes.items()
         }
         object.__setattr__(self, "names", names)
+        object.__setattr__(self, "item_names", items)
 
     def node(self, path: str) -> Node | None:
         """The definition of the node at `path` of a run."""

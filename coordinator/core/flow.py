@@ -5,12 +5,20 @@ from __future__ import annotations
 from itertools import islice
 
 from coordinator.core.attempts import ask
-from coordinator.core.containers import begin_container, bounded, doom, shut, shut_when_decided
+from coordinator.core.containers import (
+    begin_container,
+    begun,
+    bounded,
+    doom,
+    shut,
+    shut_when_decided,
+)
 from coordinator.core.context import RunScope
-from coordinator.core.definition import Ask, ErrorClass, Join, Loop, Node
+from coordinator.core.definition import Ask, ErrorClass, Join, Loop, Map, Node
 from coordinator.core.events import Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
+from coordinator.core.items import begin_items, cancel_items
 from coordinator.core.settle import anew, end_attempt, error_of, is_landing, is_shut, settle
 from coordinator.core.state import NodeState, NodeStatus, Phase
 from coordinator.core.turn import (
@@ -97,10 +105,18 @@ def _run(turn: Turn, path: str, node: Node) -> None:
     if turn.starts > most and turn.record.phase is Phase.MAIN:
         message = f"the run started more than {most} steps (max_steps)"
         fail(turn, path, _final(ErrorClass.EXHAUSTED, message))
-    elif isinstance(node.primitive, Ask):
-        ask(turn, path)
     else:
-        begin_container(turn, path)
+        _begin(turn, path, node)
+
+
+def _begin(turn: Turn, path: str, node: Node) -> None:
+    match node.primitive:
+        case Ask():
+            ask(turn, path)
+        case Map() as each:
+            begin_items(turn, path, each, begun(turn, turn.node(path)))
+        case _:
+            begin_container(turn, path)
 
 
 def again(turn: Turn, path: str) -> None:
@@ -113,19 +129,16 @@ def again(turn: Turn, path: str) -> None:
     if turn.record.paused_ms:
         turn.note(path, state._replace(reason="the run is paused"))
         return
-    if isinstance(node.primitive, Ask):
-        ask(turn, path)
-        return
-    if not isinstance(node.primitive, Loop):
+    if not isinstance(node.primitive, Ask | Loop):
         _forget_children(turn, path)
-    begin_container(turn, path)
+    _begin(turn, path, node)
 
 
 def _forget_children(turn: Turn, path: str) -> None:
-    below = f"{path}/"
+    below = (f"{path}/", f"{path}[")
     for known in [*turn.state.nodes, *turn.nodes]:
         if known.startswith(below):
-            turn.nodes[known] = _begun_anew(turn, known, known[len(below) :])
+            turn.nodes[known] = _begun_anew(turn, known, known[len(path) :])
     for known in [*turn.state.scopes, *turn.scopes]:
         if known == path or known.startswith(below):
             turn.scopes[known] = None
@@ -222,11 +235,21 @@ def cancel_children(turn: Turn, scope: str, begin: int) -> None:
     graph = turn.graph(scope)
     if graph is None:
         return
+    if _is_of_items(turn, scope):
+        cancel_items(turn, scope, begin)
+        return
     for step in islice(graph.nodes, begin, begin + CHUNK):
         if is_shut(turn, scope, graph.nodes[step]):
             cancel_node(turn, child_path(scope, step))
     if begin + CHUNK < len(graph.nodes):
         turn.push("cancel", scope, str(begin + CHUNK))
+
+
+def _is_of_items(turn: Turn, scope: str) -> bool:
+    """Whether it is a map's own scope, which counts items and not steps."""
+    if scope in PHASE_SCOPES or owner_of(scope) != scope:
+        return False
+    return isinstance(turn.define(scope).primitive, Map)
 
 
 def cancel_node(turn: Turn, path: str) -> None:

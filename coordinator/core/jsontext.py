@@ -36,6 +36,11 @@ def dump_text(value: object) -> str:
     return dump(value).decode()
 
 
+def text_of(value: object) -> str:
+    """A text as it is; any other value as JSON: `true`, `null`, `3`."""
+    return value if isinstance(value, str) else dump_text(value)
+
+
 def parse(text: str | bytes) -> Any:
     """The value that `text` stands for.
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
-from coordinator.core.context import NodeView, iteration_of, locate
+from coordinator.core.context import NodeView
 from coordinator.core.definition import Ask, Files, Limits, Node, ask_of
+from coordinator.core.places import item_around, iteration_of, locate
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.tasks import shown_title
 from coordinator.core.turn import LAND, PREPARE, RELEASE, Turn, child_path, owner_of, parent_scope
@@ -29,6 +30,7 @@ def persona_payload(
             "node": path,
             "step": node.id,
             "iteration": iteration_of(path),
+            **_item(turn, path),
             "steps": _shown_steps(turn, path, node),
             "outcome": turn.record.outcome or None,
             "error": turn.record.error,
@@ -38,6 +40,11 @@ def persona_payload(
         "timeout_ms": timeout_ms,
         "feedback": _feedback(turn, path),
     }
+
+
+def _item(turn: Turn, path: str) -> dict[str, object]:
+    around = item_around(turn, path)
+    return {} if around is None else {"item": around.item, "index": around.number}
 
 
 def work_payload(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from coordinator.core.commands import EndRun
 from coordinator.core.containers import doom, open_scope, shut
-from coordinator.core.context import RunScope, locate
-from coordinator.core.definition import ErrorClass
+from coordinator.core.context import RunScope
+from coordinator.core.definition import ErrorClass, Loop, Map, Node
 from coordinator.core.events import TimerKind
 from coordinator.core.ids import entry_order, static_path
+from coordinator.core.places import item_scopes, locate
 from coordinator.core.settle import end_attempt, error_of, settle
 from coordinator.core.state import NodeStatus, Phase, RunStatus
 from coordinator.core.templates import TemplateError
-from coordinator.core.turn import PHASE_SCOPES, PREPARE, RELEASE, ROLLBACK, Turn
+from coordinator.core.turn import PHASE_SCOPES, PREPARE, RELEASE, ROLLBACK, Turn, child_path
 
 TERMINATED: Final = "terminated"
 """The outcome of a run that was ended at once; its status is `cancelled`."""
@@ -129,13 +131,37 @@ def _outcome(turn: Turn) -> str:
         if node.required and not _AFTERWARDS.intersection(node.path.split("/")[:-1])
     ]
     if required:
-        paths = [locate(turn, node.id, "") or node.path for node in required]
+        paths = (path for node in required for path in _everywhere(turn, node))
         arrived = all(turn.node(path).status is NodeStatus.SUCCEEDED for path in paths)
         return "succeeded" if arrived else "stopped"
     last = [turn.node(node.path) for node in definition.graph.nodes.values() if not node.dependents]
     skipped = bool(last) and all(state.status is NodeStatus.SKIPPED for state in last)
     by_edges = any(state.detail is None for state in last)
     return "stopped" if skipped and by_edges else "succeeded"
+
+
+def _everywhere(turn: Turn, node: Node) -> Iterator[str]:
+    """The paths of the step in the run: inside a map one per item, inside a loop the last one."""
+    path = locate(turn, node.id, "")
+    if path is not None:
+        yield path
+        return
+    scopes = [""]
+    *around, last = node.path.split("/")
+    for segment in around:
+        here = (child_path(scope, segment) for scope in scopes)
+        scopes = [inner for path in here for inner in _scopes_of(turn, path)]
+    yield from (child_path(scope, last) for scope in scopes)
+
+
+def _scopes_of(turn: Turn, path: str) -> Iterator[str]:
+    match turn.define(path).primitive:
+        case Map():
+            yield from item_scopes(turn, path)
+        case Loop():
+            yield f"{path}#{turn.node(path).iteration}"
+        case _:
+            yield path
 
 
 def _finish(turn: Turn) -> None:

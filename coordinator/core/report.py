@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from coordinator.core.definition import Ask, Choose, Graph, Loop, Node, Workflow
+from coordinator.core.definition import (
+    Ask,
+    Choose,
+    Graph,
+    Loop,
+    Map,
+    Node,
+    Primitive,
+    Scope,
+    Workflow,
+)
 from coordinator.core.state import NodeState, NodeStatus, RunState
 
 
@@ -29,7 +39,7 @@ def rows(definition: Workflow, state: RunState) -> list[NodeRow]:
     """Every node of the run, the coordinator's own work left out.
 
     Nodes that were never reached come where the definition has them: `skipped` once the run has
-    ended, `pending` before. Inside a loop only what was reached is listed.
+    ended, `pending` before. Inside a loop or map only what was reached is listed.
     """
     found = list(_below(definition.graph, "", state))
     for scope, graph in (("on_failure", definition.on_failure), ("finally", definition.finally_)):
@@ -47,23 +57,33 @@ def _below(graph: Graph, scope: str, state: RunState) -> Iterator[NodeRow]:
 
 
 def _inside(path: str, node: Node, known: NodeState | None, state: RunState) -> Iterator[NodeRow]:
-    primitive = node.primitive
+    for scope, graph in _graphs(path, node.primitive, known):
+        yield from _below(graph, scope, state)
+    for name, extra in (("fallback", node.on_error.graph), ("undo", node.undo)):
+        if extra is not None and state.scopes.get(f"{path}/{name}") is not None:
+            yield from _below(extra, f"{path}/{name}", state)
+
+
+def _graphs(
+    path: str, primitive: Primitive, known: NodeState | None
+) -> Iterator[tuple[str, Graph]]:
+    """The scopes of a container, and what runs in each."""
+    begun = known.iteration if known else 0
     match primitive:
         case Loop():
-            for iteration in range(1, (known.iteration if known else 0) + 1):
-                yield from _below(primitive.graph, f"{path}#{iteration}", state)
+            for iteration in range(1, begun + 1):
+                yield f"{path}#{iteration}", primitive.graph
+        case Map():
+            for item in range(begun):
+                yield f"{path}[{item}]", primitive.graph
         case Choose():
-            for branch in primitive.branches:
-                yield from _below(branch.graph, path, state)
+            yield from ((path, branch.graph) for branch in primitive.branches)
             if primitive.otherwise:
-                yield from _below(primitive.otherwise, path, state)
+                yield path, primitive.otherwise
+        case Scope():
+            yield path, primitive.graph
         case Ask():
             pass
-        case _:
-            yield from _below(primitive.graph, path, state)
-    for name, graph in (("fallback", node.on_error.graph), ("undo", node.undo)):
-        if graph is not None and state.scopes.get(f"{path}/{name}") is not None:
-            yield from _below(graph, f"{path}/{name}", state)
 
 
 def _shown(known: NodeState | None, state: RunState) -> NodeState:

@@ -115,7 +115,7 @@ class NodeState(NamedTuple):
     failed_ones: int = 0
     """While pending: dependencies that failed, tolerated ones included, cancelled ones not."""
     iteration: int = 0
-    """Of a loop: the current or last one, from 1."""
+    """Of a loop: the current or last one, from 1. Of a map: how many items have begun."""
     iterations_before: int = 0
     """Of a loop: iterations of earlier attempts, which do not count against `max_iterations`."""
     branch: int = -1
@@ -161,7 +161,10 @@ class NodeState(NamedTuple):
 
 
 class ScopeState(NamedTuple):
-    """How far one graph of a run is: the root, a container's, one iteration's."""
+    """How far one graph of a run is: the root, a container's, one iteration's, one item's.
+
+    Of a map itself it counts items; what it says of verdicts is of the steps inside them.
+    """
 
     unsettled: int
     succeeded: int = 0

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from coordinator.core.commands import ClearTimer, Command, SetTimer
-from coordinator.core.context import container_graph
 from coordinator.core.definition import (
     Ask,
     Channel,
@@ -24,6 +23,7 @@ from coordinator.core.definition import (
 )
 from coordinator.core.events import Event, TimerKind
 from coordinator.core.ids import static_path
+from coordinator.core.places import container_graph
 from coordinator.core.state import (
     NODE_MOVES,
     IllegalMoveError,

@@ -14,6 +14,7 @@ from coordinator.core.definition import (
     Files,
     Graph,
     Loop,
+    Map,
     Node,
     OnError,
     OnErrorAction,
@@ -89,6 +90,26 @@ def conditional(
 ) -> Step:
     """One branch or the other."""
     return Step(step_id, ("choose", when, list(then), otherwise), after=after, **keys)
+
+
+def switch(
+    step_id: str,
+    *after: str,
+    on: Any,
+    cases: Mapping[str, Sequence[Step]],
+    default: Sequence[Step] | None = None,
+    **keys: Any,
+) -> Step:
+    """The branch that a value names."""
+    return Step(step_id, ("switch", on, dict(cases), default), after=after, **keys)
+
+
+def foreach(
+    step_id: str, *after: str, items: Any, steps: Sequence[Step], as_name: str = "item", **keys: Any
+) -> Step:
+    """The same steps for each item."""
+    own = {name: keys.pop(name) for name in ("max_concurrent", "on_branch_error") if name in keys}
+    return Step(step_id, ("map", items, as_name, list(steps), own), after=after, **keys)
 
 
 def workflow(*steps: Step, **keys: Any) -> Workflow:
@@ -168,6 +189,15 @@ def _primitive(path: str, raw: Any, known: dict[str, Node]) -> Primitive:
             branch = Branch(when=compile_expression(when), graph=_graph(path, then, known))
             rest = None if otherwise is None else _graph(path, otherwise, known)
             return Choose(branches=(branch,), otherwise=rest)
+        case ("switch", on, cases, default):
+            ways = tuple(
+                Branch(case=case, graph=_graph(path, steps, known)) for case, steps in cases.items()
+            )
+            rest = None if default is None else _graph(path, default, known)
+            return Choose(on=compile_value(on), branches=ways, otherwise=rest)
+        case ("map", items, as_name, steps, own):
+            graph = _graph(path, steps, known)
+            return Map(graph=graph, items=compile_value(items), as_name=as_name, **own)
     raise TypeError(raw)
 
 
