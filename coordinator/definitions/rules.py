@@ -1,105 +1,25 @@
 """Every rule that a file can break: its id, what it means, and the cure.
 
-Ids are stable; a rule that is no longer needed leaves its number unused. The documentation of the
-rules is made from this table.
+Ids are stable; a rule that is no longer needed leaves its number unused. To add one: an entry of
+the table below, then two small examples that a reader of the documentation understands,
+`tests/definitions/rules/<id>/bad/<name>.yml`, whose first line is `# <id> <line>:<column>` and
+which breaks this rule alone, and `.../good/<name>.yml`, the same without any fault; they may ask
+the personas of `tests/definitions/rules/personas/`. `make docs` then writes the page of the rule.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from coordinator.definitions.reading_rules import READING_RULES
+from coordinator.definitions.rule import Rule, Severity
 
-class Severity(StrEnum):
-    """Whether a fault keeps a file from being used."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One thing that can be wrong with a file."""
-
-    id: str
-    title: str
-    meaning: str
-    cure: str
-    severity: Severity = Severity.ERROR
-
+__all__ = ["RULES", "TABLE", "Rule", "Severity"]
 
 _W: Final = Severity.WARNING
 
-_TABLE: Final = (
-    Rule(
-        "WF001",
-        "not readable as text",
-        "The file is not UTF-8, or has characters that text files cannot have.",
-        "Save it as UTF-8 without control characters.",
-    ),
-    Rule(
-        "WF002",
-        "not YAML",
-        "The text breaks the syntax of YAML at this place.",
-        "Check indentation, quotes and brackets just before the place that is named.",
-    ),
-    Rule(
-        "WF003",
-        "beyond a limit",
-        "A file may have 1 MiB, 64 levels, 50,000 nodes (each use of an alias counts all that it "
-        "stands for) and 50 aliases.",
-        "Split the file, or write out what the aliases stand for.",
-    ),
-    Rule(
-        "WF004",
-        "not exactly one document",
-        "A file holds one YAML document that is a mapping.",
-        "Split files at `---`, and start with keys such as `name:`.",
-    ),
-    Rule(
-        "WF005",
-        "key given twice",
-        "One of two equal keys would silently win.",
-        "Remove one of them.",
-    ),
-    Rule("WF006", "tag", "Tags such as `!!python/x` or `!env` are not read.", "Remove the tag."),
-    Rule(
-        "WF007",
-        "merge key",
-        "`<<` is not part of YAML 1.2.",
-        "Write the keys out, or put them under `defaults`.",
-    ),
-    Rule(
-        "WF008",
-        "tab as indentation",
-        "YAML does not allow tabs there.",
-        "Indent with spaces.",
-    ),
-    Rule(
-        "WF009",
-        "template without quotes",
-        "`{{` without quotes is a mapping to YAML.",
-        'Put the whole value in quotes: "{{ ... }}".',
-    ),
-    Rule(
-        "WF010",
-        "alias inside its own anchor",
-        "A value cannot contain itself.",
-        "Write out what the alias stands for.",
-    ),
-    Rule(
-        "WF011",
-        "key is not text",
-        "A key is a list, a mapping or empty.",
-        "Use a plain word as key.",
-    ),
-    Rule(
-        "WF012",
-        "number out of range",
-        "Infinite values, not-a-number, and integers beyond 64 bits do not survive JSON.",
-        "Use a smaller number, or quote it as text.",
-    ),
+TABLE: Final = (
+    *READING_RULES,
     Rule(
         "WF020",
         "unknown key",
@@ -317,6 +237,7 @@ _TABLE: Final = (
         "Add the file, or correct the name.",
     ),
 )
+"""Every rule there is, in the order of their ids."""
 
-RULES: Final = {rule.id: rule for rule in _TABLE}
+RULES: Final = {rule.id: rule for rule in TABLE}
 """Every rule by its id."""

@@ -230,7 +230,11 @@ def test_shipped_workflows_are_formatted(path: Path) -> None:
     assert formatted(text) == text
 
 
-@pytest.mark.parametrize("path", sorted((HERE / "bad").iterdir()), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted((HERE / "bad").iterdir()), *sorted((HERE / "rules").glob("WF*/bad/*.yml"))],
+    ids=lambda path: "/".join(path.parts[-3:]),
+)
 def test_a_faulty_file_that_reads_keeps_its_faults(path: Path) -> None:
     text = path.read_bytes()
     again, unreadable = format_workflow("f.yml", text, step_types=TYPES)

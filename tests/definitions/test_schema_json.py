@@ -41,14 +41,12 @@ def test_a_good_file_is_valid(path: Path) -> None:
 
 
 def _bad_by_shape() -> list[Path]:
-    return [
-        path
-        for path in sorted((HERE / "bad").iterdir())
-        if path.read_text().split()[1] in BY_SHAPE and path.stem not in NOT_BY_SHAPE
-    ]
+    more = [path for path in sorted((HERE / "bad").iterdir()) if path.stem not in NOT_BY_SHAPE]
+    examples = [path for rule in sorted(BY_SHAPE) for path in (HERE / "rules" / rule).glob("bad/*")]
+    return [path for path in (*examples, *more) if path.read_text().split()[1] in BY_SHAPE]
 
 
-@pytest.mark.parametrize("path", _bad_by_shape(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", _bad_by_shape(), ids=lambda path: "/".join(path.parts[-3:]))
 def test_a_file_of_the_wrong_shape_is_not_valid(path: Path) -> None:
     assert not is_valid(workflow_schema(TYPES), path.read_text())
 

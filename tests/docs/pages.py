@@ -13,10 +13,10 @@ from pathlib import Path
 from coordinator.config import settings_table
 from coordinator.core.state import NODE_MOVES, RUN_MOVES
 from tests.architecture.source import ROOT
-from tests.docs import keys, messages, picture, tables
+from tests.docs import keys, messages, picture, rule_pages, tables
 from tests.docs.diagrams import state_diagram
 
-PAGES = ("README.md", "docs/language.md", "docs/rules.md", "docs/personas.md")
+PAGES = ("README.md", "docs/language.md", "docs/rules/README.md", "docs/personas.md")
 PICTURE = "docs/run.svg"
 
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -34,7 +34,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "spellings": tables.spellings,
     "git operations": tables.operations,
     "later types": tables.later_types,
-    "rules": tables.rules,
+    "rules": rule_pages.index,
     "step types": keys.type_tables,
     "request fields": messages.request_table,
     "reply fields": messages.reply_table,
@@ -76,8 +76,17 @@ def renewed(text: str) -> str:
 
 def refresh() -> list[str]:
     """Write what is out of date; the names of the files."""
-    wanted = {PICTURE: picture.svg(), **{page: renewed(text_of(page)) for page in PAGES}}
+    renewed_pages = {page: renewed(text_of(page)) for page in PAGES}
+    wanted = {PICTURE: picture.svg(), **renewed_pages, **rule_pages.pages()}
+    for left_over in rules_with_a_page() - wanted.keys():
+        (ROOT / left_over).unlink()
     return [name for name, text in wanted.items() if _write(ROOT / name, text)]
+
+
+def rules_with_a_page() -> set[str]:
+    """The pages of rules that there are, wanted or not."""
+    found = (ROOT / rule_pages.FOLDER).glob("WF*.md")
+    return {each.relative_to(ROOT).as_posix() for each in found}
 
 
 def _write(path: Path, text: str) -> bool:

@@ -13,7 +13,6 @@ from coordinator.core.definition import RETRIED_BY_DEFAULT, ErrorClass, Join
 from coordinator.core.verdicts import FAIL_WORDS, PASS_WORDS
 from coordinator.definitions.parse import LATER_TYPES
 from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
-from coordinator.definitions.rules import RULES, Severity
 from coordinator.redis_store import keys
 from coordinator.telemetry import metrics
 from steps.git_operation import OPERATIONS
@@ -126,14 +125,3 @@ def operations() -> str:
 def later_types() -> str:
     """Step types that this version refuses."""
     return ", ".join(f"`{name}`" for name in sorted(LATER_TYPES))
-
-
-def rules() -> str:
-    """Every rule with what it means and the cure."""
-    parts = []
-    for rule in RULES.values():
-        warning = " (warning)" if rule.severity is Severity.WARNING else ""
-        parts.append(
-            f"### {rule.id}: {rule.title}{warning}\n\n{rule.meaning}\n\n**Cure.** {rule.cure}"
-        )
-    return "\n\n".join(parts)

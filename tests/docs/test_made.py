@@ -7,9 +7,9 @@ import pytest
 from coordinator.core.state import NODE_MOVES, RUN_MOVES
 from coordinator.definitions.check import fields_of
 from tests.architecture.source import ROOT
-from tests.docs import keys, messages, picture, tables
+from tests.docs import keys, messages, picture, rule_pages, tables
 from tests.docs.diagrams import moves_in, state_diagram
-from tests.docs.pages import PAGES, PARTS, PICTURE, made_parts, renewed, text_of
+from tests.docs.pages import PAGES, PARTS, PICTURE, made_parts, renewed, rules_with_a_page, text_of
 from tests.docs.sentences import SENTENCES
 
 
@@ -23,6 +23,20 @@ def test_the_made_parts_are_up_to_date(page: str) -> None:
 
 def test_the_picture_is_up_to_date() -> None:
     assert (ROOT / PICTURE).read_text(encoding="utf-8") == picture.svg(), "run `make docs`"
+
+
+def test_the_pages_of_the_rules_are_up_to_date() -> None:
+    assert rules_with_a_page() == set(rule_pages.pages()), "run `make docs`"
+    for page, text in rule_pages.pages().items():
+        assert text_of(page) == text, f"{page}: run `make docs`"
+
+
+def test_a_page_shows_both_files_and_what_the_command_says_of_the_bad_one() -> None:
+    page = rule_pages.pages()["docs/rules/WF020.md"]
+    assert page.startswith("# WF020: unknown key\n\nError. ")
+    bad, good = page.split("## The same without the fault")
+    assert "$ coordinator validate release.yml\nrelease.yml:5:36: error WF020: " in bad
+    assert ("timeuot: 10m" in bad, "timeuot" in good, "timeout: 10m" in good) == (True, False, True)
 
 
 def test_every_part_that_can_be_made_stands_in_exactly_one_page() -> None:
