@@ -12,15 +12,26 @@ from coordinator.core.lowering import Need, Parts, StepType
 from coordinator.core.templates import compile_value
 from coordinator.plugin import WorkflowStep
 from steps.conditional import CONDITIONAL
+from steps.foreach import FOREACH
 from steps.git_operation import GIT_OPERATION
 from steps.human import HUMAN
 from steps.parallel import PARALLEL
 from steps.persona_request import PERSONA_REQUEST
 from steps.repeat import REPEAT
+from steps.switch import SWITCH
 
 GROUP: Final = "coordinator.steps"
 
-BUILT_IN: Final = (PERSONA_REQUEST, GIT_OPERATION, CONDITIONAL, PARALLEL, REPEAT, HUMAN)
+BUILT_IN: Final = (
+    PERSONA_REQUEST,
+    GIT_OPERATION,
+    CONDITIONAL,
+    SWITCH,
+    PARALLEL,
+    FOREACH,
+    REPEAT,
+    HUMAN,
+)
 
 
 class PluginError(Exception):

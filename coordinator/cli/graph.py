@@ -13,7 +13,7 @@ from coordinator.cli.commands import Leaf
 from coordinator.cli.folder import Folder
 from coordinator.cli.session import Session, out
 from coordinator.cli.text import json_text, one_line
-from coordinator.core.definition import Ask, Channel, Choose, Graph, Node
+from coordinator.core.definition import Ask, Channel, Choose, Graph, Loop, Map, Node, Scope
 from coordinator.definitions.workflow import Compiled
 
 _ARROWS: Final = {"dependency": "-->", "reference": "-.->"}
@@ -81,7 +81,7 @@ def _inside(node: Node) -> Iterator[tuple[str, Graph]]:
             yield "contains", branch.graph
         if primitive.otherwise is not None:
             yield "contains", primitive.otherwise
-    elif not isinstance(primitive, Ask):
+    elif isinstance(primitive, Scope | Map | Loop):
         yield "contains", primitive.graph
     for kind, inner in (("fallback", node.on_error.graph), ("undo", node.undo)):
         if inner is not None:

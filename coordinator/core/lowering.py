@@ -24,6 +24,8 @@ class Mark(Enum):
 
     STEPS = "steps"
     """A list of steps (or a mapping from id to step): it arrives as a `Graph`."""
+    CASES = "cases"
+    """A mapping from a value to a list of steps: it arrives as a mapping from text to `Graph`."""
     CONDITION = "condition"
     """A condition over what is known before the step starts: it arrives as an `Expression`."""
     CONDITION_AFTER = "condition_after"
@@ -34,6 +36,8 @@ class Mark(Enum):
     """A duration: it arrives in milliseconds."""
     DURATION_TEMPLATE = "duration_template"
     """A duration, or a template that gives one: milliseconds, or a `Value`."""
+    ITEM_NAME = "item_name"
+    """The name under which the steps inside read what they run for; they run once for each."""
 
 
 class StepKeyError(ValueError):

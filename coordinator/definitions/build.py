@@ -104,11 +104,17 @@ class Builder:
 
     def _own(self, step: Step, key: str, graphs: Mapping[str, Graph]) -> Any:
         value = step.own.values[key]
-        if step.type and isinstance(value, str):
-            about = fields_of(step.type.keys).get(key)
-            if about and mark_of(about) is Mark.DURATION_TEMPLATE:
-                return compile_value(value)
+        about = fields_of(step.type.keys).get(key) if step.type else None
+        mark = mark_of(about) if about else None
+        if mark is Mark.CASES:
+            return self._cases(step, key, graphs)
+        if mark is Mark.DURATION_TEMPLATE and isinstance(value, str):
+            return compile_value(value)
         return graphs.get(key, step.conditions.get(key, value))
+
+    def _cases(self, step: Step, key: str, graphs: Mapping[str, Graph]) -> dict[str, Graph]:
+        lists = ((name, each) for name, each in step.lists.items() if each.key == key)
+        return {str(each.case): graphs[name] for name, each in lists}
 
     def _given_timeout(self, step: Step) -> Value | int | None:
         own = step.common["timeout"]

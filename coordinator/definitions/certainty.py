@@ -15,7 +15,7 @@ from coordinator.core.expressions import ExpressionError
 from coordinator.definitions.edges import in_order
 from coordinator.definitions.errors import join_of
 from coordinator.definitions.report import Reporter
-from coordinator.definitions.resolve import Target, meet
+from coordinator.definitions.resolve import Target, foreach_between, meet
 from coordinator.definitions.step import How, Part, Read, Step, StepList
 
 _NEVER_WITHOUT_DEPENDENCIES: Final = (Join.ANY_FAILED, Join.ANY_SUCCEEDED)
@@ -138,6 +138,8 @@ class Certainty:
             return
         other = target.step
         if other is step or step not in self.before or self._is_asked_about(step, other):
+            return
+        if foreach_between(step, other) is not None:  # WF045 says so
             return
         if self.before[step] >> other.bit & 1 and not other.tolerates_failure:
             return

@@ -8,7 +8,7 @@ from typing import Final
 
 from coordinator.core.ids import underscored
 from coordinator.definitions.report import Reporter
-from coordinator.definitions.resolve import Target, list_below, meet
+from coordinator.definitions.resolve import Target, foreach_between, into_items, list_below, meet
 from coordinator.definitions.step import How, Names, Part, Read, Step, StepList
 
 MOST_CYCLES: Final = 20
@@ -60,6 +60,10 @@ class Edges:
         if target.step is step and read.how is not How.AFTER and not target.by_state:
             self._fault("WF043", step, read, f'step "{step.id}" reads its own result')
             return
+        inside_of = foreach_between(step, target.step)
+        if inside_of is not None:
+            self._fault("WF045", step, read, *into_items(target.step, inside_of))
+            return
         met = meet(step, target.step)
         if met is None:
             self._check_parts(step, read, target)
@@ -108,8 +112,7 @@ class Edges:
             )
             self._fault("WF059", step, read, f'"{step.id}" reads "{target.step.id}", which {where}')
 
-    def _fault(self, rule: str, step: Step, read: Read, message: str) -> None:
-        hint = ""
+    def _fault(self, rule: str, step: Step, read: Read, message: str, hint: str = "") -> None:
         if rule == "WF043":
             hint = "To read what an earlier iteration left, use state.<id>_result."
         self.report.inside(rule, read.at, read.reference.column, message, hint)

@@ -27,7 +27,7 @@ from coordinator.definitions.report import (
 )
 from coordinator.definitions.step import How, Names, Part, Read, Step, StepList
 
-LATER_TYPES: Final = frozenset({"switch", "foreach", "workflow", "wait", "set", "plan"})
+LATER_TYPES: Final = frozenset({"workflow", "wait", "set", "plan"})
 """Types of the language that this version does not run."""
 
 RESERVED: Final = frozenset({"finally", "on_failure", "undo", "fallback"})
@@ -185,6 +185,10 @@ class Parser:
                     path = f"{step.path}/undo" if key == "undo" else step.path
                     inner = StepList(path, part, key, step)
                     step.lists[key] = self.read_list(value, step.origin(key), inner)
+                case Mark.CASES:
+                    self._read_cases(step, key, value)
+                case Mark.ITEM_NAME:
+                    self._take_item_name(step, key, str(value))
                 case Mark.CONDITION | Mark.CONDITION_AFTER as mark:
                     how = How.AFTER if mark is Mark.CONDITION_AFTER else How.CONDITION
                     self._read_condition(step, key, str(value), how)
@@ -193,6 +197,20 @@ class Parser:
                     step.reads += reads_of(value, step.origin(key), how, self.report)
                 case Mark.DURATION_TEMPLATE if isinstance(value, str):
                     step.reads += reads_of(value, step.origin(key), How.TEMPLATE, self.report)
+
+    def _read_cases(self, step: Step, key: str, value: object) -> None:
+        at = step.origin(key)
+        if not isinstance(value, Mapping) or not value:
+            self.report.value("WF022", at, f'"{key}" is a mapping from a value to steps')
+            return
+        for case, steps in value.items():
+            inner = StepList(step.path, Part.INNER, key, step, case=case)
+            step.lists[f"{key}.{case}"] = self.read_list(steps, (*at, case), inner)
+
+    def _take_item_name(self, step: Step, key: str, name: str) -> None:
+        step.item_name = name
+        if name in ROOTS and name != "item":
+            self.report.value("WF026", step.origin(key), f'the name "{name}" means something else')
 
     def _read_condition(self, step: Step, key: str, text: str, how: How) -> None:
         at = step.origin(key)

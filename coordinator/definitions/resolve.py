@@ -50,6 +50,8 @@ class Resolver:
         """The step that `read` is about, if it is about one; unknown names are reported."""
         path = read.reference.path
         root = path[0]
+        if root in _item_names(reader):
+            return None
         if root in ROOTS and root not in roots:
             known = ", ".join(sorted(roots))
             self._fault("WF059", read, f'"{root}" cannot be read here', f"Known here: {known}.")
@@ -58,8 +60,18 @@ class Resolver:
             self._check_loop_name(root, read, reader)
             return None
         if root in ROOTS:
-            return self._below_root(path, read)
-        return self._bare(path, read, may_be_step="steps" in roots)
+            found = self._below_root(path, read)
+            return self._outside_items(found, read) if reader is None else found
+        found = self._bare(path, read, may_be_step="steps" in roots)
+        return self._outside_items(found, read) if reader is None else found
+
+    def _outside_items(self, target: Target | None, read: Read) -> Target | None:
+        """For texts outside all steps: what is inside a foreach cannot be read."""
+        around = foreach_between(None, target.step) if target else None
+        if target is None or around is None:
+            return target
+        self._fault("WF045", read, *into_items(target.step, around))
+        return None
 
     def _below_root(self, path: tuple[str, ...], read: Read) -> Target | None:
         root, rest = path[0], path[1:]
@@ -128,6 +140,8 @@ class Resolver:
         if reader is not None and read.how is How.AFTER:
             around = [reader, *around]
         is_inside = any(each.type is not None and each.type.is_loop for each in around)
+        if name == "index" and reader is not None and reader.items_around():
+            return
         if name != "iteration" or not is_inside:
             self._fault("WF059", read, f'"{name}" is known {_LOOP_NAMES[name]} only')
 
@@ -143,6 +157,27 @@ class Resolver:
 
     def _fault(self, rule: str, read: Read, message: str, hint: str = "") -> None:
         self.report.inside(rule, read.at, read.reference.column, message, hint)
+
+
+def foreach_between(reader: Step | None, target: Step) -> Step | None:
+    """The outermost foreach that has the target, but not the reader, among its items' steps."""
+    mine = reader.items_around() if reader else []
+    others = [each for each in target.items_around() if each not in mine]
+    return others[-1] if others else None
+
+
+def into_items(inside: Step, around: Step) -> tuple[str, str]:
+    """What is wrong with reading a step inside a foreach from outside it, and the cure."""
+    return (
+        f'"{inside.id}" runs once for each item of "{around.id}"',
+        f"Read the list of all of them: steps.{underscored(around.id)}.result.",
+    )
+
+
+def _item_names(reader: Step | None) -> list[str]:
+    """The names of the items that the reader runs for."""
+    around = reader.items_around() if reader else []
+    return [each.item_name for each in around if each.item_name]
 
 
 @dataclass(frozen=True, slots=True)

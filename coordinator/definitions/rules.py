@@ -162,6 +162,13 @@ TABLE: Final = (
         _W,
     ),
     Rule(
+        "WF045",
+        "reads into a foreach",
+        "A step inside a foreach runs once for each item, so that from outside its name means none "
+        "of them in particular.",
+        "Read the list of all results: steps.<foreach>.result.",
+    ),
+    Rule(
         "WF050",
         "condition cannot be read",
         "The text is not a condition.",

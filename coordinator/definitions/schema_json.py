@@ -33,6 +33,11 @@ _DURATION: Final[Schema] = {
 }
 _MARKED: Final[Mapping[Mark, Schema]] = {
     Mark.STEPS: {"$ref": "#/$defs/steps"},
+    Mark.CASES: {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"$ref": "#/$defs/steps"},
+    },
     Mark.CONDITION: {"$ref": "#/$defs/condition"},
     Mark.CONDITION_AFTER: {"$ref": "#/$defs/condition"},
     Mark.DURATION: {"$ref": "#/$defs/duration"},

@@ -83,8 +83,14 @@ class _Walk:
         at: Path,
     ) -> None:
         for key, about in fields_of(model).items():
-            if mark_of(about) is Mark.STEPS and key in keys:
-                self._steps(value[keys[key]], (*at, keys[key]))
+            if key not in keys:
+                continue
+            inner, there = value[keys[key]], (*at, keys[key])
+            if mark_of(about) is Mark.STEPS:
+                self._steps(inner, there)
+            elif mark_of(about) is Mark.CASES and isinstance(inner, Mapping):
+                for case, steps in inner.items():
+                    self._steps(steps, (*there, case))
 
     def _keys(
         self, value: Mapping[str, object], at: Path, spellings: Mapping[str, str]

@@ -69,6 +69,8 @@ class Step:
     """Its number among all the file's steps."""
     lists: dict[str, StepList] = field(default_factory=dict)
     """The lists inside it by key, `undo` and `fallback` included."""
+    item_name: str | None = None
+    """What the steps inside call the item that they run for; None where they run for none."""
     conditions: dict[str, Expression] = field(default_factory=dict)
     reads: list[Read] = field(default_factory=list)
     edges: dict[str, Read | None] = field(default_factory=dict)
@@ -93,6 +95,12 @@ class Step:
         """Where one of its keys came from."""
         return self.named.origin(*location)
 
+    def items_around(self) -> list[Step]:
+        """The steps around it that run what is in them once for each item, innermost first."""
+        lists = [self.within, *(each.within for each in self.ancestors())]
+        owners = [each.owner for each in lists if each.part is Part.INNER]
+        return [each for each in owners if each is not None and each.item_name]
+
     def ancestors(self) -> list[Step]:
         """The steps around it, innermost first."""
         found: list[Step] = []
@@ -112,6 +120,8 @@ class StepList:
     key: str
     """The key of the file that it stands under."""
     owner: Step | None = None
+    case: str | None = None
+    """Of one of several lists under the key: the value that it is for."""
     steps: dict[str, Step] = field(default_factory=dict)
     """By id, in file order."""
 
@@ -147,9 +157,12 @@ def plain_steps(steps: StepList) -> list[Any]:
 def plain_step(step: Step) -> dict[str, object]:
     """The step with canonical keys, as JSON."""
     plain: dict[str, object] = {**step.common.plain, **step.own.plain}
+    by_case: dict[str, dict[str, object]] = {}
     for key, inner in step.lists.items():
         if key == "fallback":
             plain["on_error"] = {"fallback": plain_steps(inner)}
+        elif inner.case is not None:
+            by_case.setdefault(inner.key, {})[inner.case] = plain_steps(inner)
         else:
             plain[key] = plain_steps(inner)
-    return plain
+    return {**plain, **by_case}

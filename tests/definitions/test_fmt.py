@@ -119,7 +119,7 @@ def test_every_accepted_spelling_of_the_language_is_rewritten() -> None:
         step("- {id: a, needs: [b], depends_on: [c]}"),
         step("- {id: a, needs: [b], dependencies: [c]}"),
         "parameters: {}\nparams: {}\n",
-        step("- {id: a, type: foreach, steps: [{id: b, needs: [c]}]}"),
+        step("- {id: a, type: plan, steps: [{id: b, needs: [c]}]}"),
         "needs: []\nwith: 1\n",
         "[needs]\n",
         "- {needs: 1}\n",

@@ -96,12 +96,26 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "then_steps": "where it holds",
         "else_steps": "where it does not; without them the step succeeds and does nothing",
     },
+    "switch": {
+        "on": "a template; its value is compared as text",
+        "cases": "a list of steps for each value; numbers, `true`, `false` and `null` as JSON "
+        "writes them",
+        "default": "where no case fits; without it the step succeeds and does nothing",
+    },
     "parallel": {
         "steps": "side by side, apart from dependencies among them",
         "wait_for": "how many have to succeed",
         "on_rest": "of those still running when enough have succeeded",
         "on_branch_error": "`fail_fast` cancels the others, `wait_all` fails when they are done, "
         "`ignore` goes on",
+    },
+    "foreach": {
+        "items": "a list, or a template that gives one when the step begins",
+        "as": "what the steps inside call their item; beside it they know its `index`, from 0",
+        "max_concurrent": "how many items are under way at a time; they begin in order",
+        "steps": "what is done for one item",
+        "on_branch_error": "`fail_fast` cancels the other items and begins no more, `wait_all` "
+        "fails when they are done, `ignore` goes on with null for the item",
     },
     "repeat": {
         "steps": "one iteration",

@@ -108,7 +108,9 @@ def test_requirements_say_what_has_to_be_there() -> None:
         "persona-request": ["persona"],
         "git-operation": ["executor", "git", "repository"],
         "conditional": [],
+        "switch": [],
         "parallel": [],
+        "foreach": [],
         "repeat": [],
         "human": ["human"],
     }

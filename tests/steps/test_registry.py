@@ -55,7 +55,8 @@ def compiled(step: str, types: dict[str, StepType]) -> tuple[Compiled | None, li
 
 def test_the_built_in_types_have_names_and_descriptions() -> None:
     assert list(step_types([])) == [
-        "persona-request", "git-operation", "conditional", "parallel", "repeat", "human",
+        "persona-request", "git-operation", "conditional", "switch", "parallel", "foreach",
+        "repeat", "human",
     ]  # fmt: skip
     assert all(each.description.endswith(".") for each in BUILT_IN)
 
