@@ -20,10 +20,11 @@ from coordinator.core.events import Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
 from coordinator.core.jsontext import text_of
-from coordinator.core.settle import error_of, settle, succeed
+from coordinator.core.kept import is_of_phase, keep, let_go, shut_kept
+from coordinator.core.settle import error_of, settle, shut, succeed
 from coordinator.core.state import NodeState, NodeStatus, ScopeState
 from coordinator.core.templates import TemplateError
-from coordinator.core.turn import CHUNK, PHASE_SCOPES, Turn, child_path, owner_of
+from coordinator.core.turn import CHUNK, Turn, child_path, owner_of
 
 
 def begun(turn: Turn, state: NodeState) -> NodeState:
@@ -117,15 +118,16 @@ def doom(turn: Turn, error: Mapping[str, object]) -> None:
 
 def shut_when_decided(turn: Turn, scope: str, tally: ScopeState) -> None:
     """Close the scope as soon as its container's outcome is certain."""
-    if tally.is_closed or tally.unsettled == 0 or scope in PHASE_SCOPES or scope.endswith("/undo"):
+    if tally.is_closed or tally.is_kept or tally.unsettled == 0 or is_of_phase(scope):
         return
     policy = _policy(turn, scope)
     if policy.need is not None:
         is_enough = tally.succeeded >= policy.need
         is_hopeless = tally.succeeded + tally.unsettled < policy.need
-        if is_enough and policy.on_rest is OnRest.KEEP:
-            return
-        if is_enough or is_hopeless:
+        if is_enough and policy.on_rest is OnRest.KEEP and _meets_gate(turn, scope, tally):
+            keep(turn, scope)
+            succeed(turn, scope, verdict=_verdict_of(tally))
+        elif is_enough or is_hopeless:
             shut(turn, scope)
     elif tally.failed and policy.on_branch_error is OnBranchError.FAIL_FAST:
         shut(turn, scope)
@@ -157,9 +159,11 @@ def complete(turn: Turn, scope: str) -> None:
     """Every node of a container's scope has settled: the container goes on, or comes to its end."""
     owner = owner_of(scope)
     state, tally = turn.node(owner), turn.scope(scope)
-    if tally is None or state.status is not NodeStatus.RUNNING:
+    if tally is not None and tally.is_kept:
+        let_go(turn, scope)
+    elif tally is None or state.status is not NodeStatus.RUNNING:
         return
-    if state.is_cancelling:
+    elif state.is_cancelling:
         settle(turn, owner, NodeStatus.CANCELLED, reason="cancelled")
     elif _has_failed(turn, scope, tally):
         _fail_container(turn, owner, scope, state)
@@ -188,7 +192,7 @@ def _fail_container(turn: Turn, owner: str, scope: str, state: NodeState) -> Non
         message=str(error["message"]),
         retryable=_may_retry(owner, scope),
     )
-    fail(turn, owner, failure, origin=str(error.get("node", "")))
+    _fail(turn, owner, failure, origin=str(error.get("node", "")))
 
 
 def _may_retry(owner: str, scope: str) -> bool | None:
@@ -203,7 +207,7 @@ def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> N
             RunScope(turn, f"{owner}#{state.iteration}/")
         )
     except ExpressionError as error:
-        fail(turn, owner, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
+        _fail(turn, owner, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
         return
     allowed = state.iterations_before + loop.max_iterations
     if is_done or (loop.until is None and state.iteration >= allowed):
@@ -212,7 +216,7 @@ def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> N
         message = (
             f"after {state.iteration} iterations still not: {loop.until and loop.until.source}"
         )
-        fail(turn, owner, Failure(error_class=ErrorClass.EXHAUSTED, message=message))
+        _fail(turn, owner, Failure(error_class=ErrorClass.EXHAUSTED, message=message))
     else:
         turn.note(owner, state._replace(iteration=state.iteration + 1))
         open_scope(turn, f"{owner}#{state.iteration + 1}")
@@ -220,14 +224,25 @@ def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> N
 
 def _end_container(turn: Turn, owner: str, scope: str, tally: ScopeState) -> None:
     verdict = _verdict_of(tally)
-    gate = turn.define(owner).gate
-    if gate is not None and verdict != gate:
+    if not _meets_gate(turn, owner, tally):
+        gate = turn.define(owner).gate
         message = f"gate: the verdict is {verdict or 'missing'}, and it has to be {gate}"
         turn.note(owner, turn.node(owner)._replace(verdict=verdict))
         may = _may_retry(owner, scope)
-        fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message, retryable=may))
+        _fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message, retryable=may))
         return
     succeed(turn, owner, verdict=verdict)
+
+
+def _fail(turn: Turn, owner: str, failure: Failure, *, origin: str = "") -> None:
+    """Fail the container, and cancel what it kept."""
+    shut_kept(turn, owner)
+    fail(turn, owner, failure, origin=origin)
+
+
+def _meets_gate(turn: Turn, owner: str, tally: ScopeState) -> bool:
+    gate = turn.define(owner).gate
+    return gate is None or _verdict_of(tally) == gate
 
 
 def _verdict_of(tally: ScopeState) -> str | None:
@@ -236,21 +251,6 @@ def _verdict_of(tally: ScopeState) -> str | None:
     if tally.unknowns:
         return "unknown"
     return "pass" if tally.passes else None
-
-
-# Ending what runs
-
-
-def shut(turn: Turn, scope: str, *, anew: bool = False) -> None:
-    """Nothing in the scope starts any more, and what is in flight is cancelled.
-
-    With `anew` also where that was done before, and left some steps to run.
-    """
-    state = turn.scope(scope)
-    if state is None or (state.is_closed and not (anew and state.unsettled)):
-        return
-    turn.scopes[scope] = state._replace(is_closed=True)
-    turn.push("cancel", scope, "0")
 
 
 def bounded(operands: Mapping[str, object]) -> dict[str, object]:

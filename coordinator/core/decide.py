@@ -32,6 +32,7 @@ from coordinator.core.events import (
     TimerFired,
     TimerKind,
 )
+from coordinator.core.kept import is_of_phase
 from coordinator.core.settle import error_of
 from coordinator.core.state import (
     RUN_MOVES,
@@ -44,7 +45,7 @@ from coordinator.core.state import (
     RunStatus,
 )
 from coordinator.core.templates import TemplateError
-from coordinator.core.turn import LAND, PHASE_SCOPES, PREPARE, RELEASE, ROLLBACK, Turn
+from coordinator.core.turn import LAND, PREPARE, RELEASE, ROLLBACK, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def _begin(turn: Turn) -> None:
 
 
 def _complete(turn: Turn, scope: str) -> None:
-    if scope in PHASE_SCOPES or scope.endswith("/undo"):
+    if is_of_phase(scope):
         phases.advance(turn)
     elif scope.endswith("]"):
         items.end_item(turn, scope)

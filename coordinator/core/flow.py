@@ -5,21 +5,15 @@ from __future__ import annotations
 from itertools import islice
 
 from coordinator.core.attempts import ask
-from coordinator.core.containers import (
-    begin_container,
-    begun,
-    bounded,
-    doom,
-    shut,
-    shut_when_decided,
-)
+from coordinator.core.containers import begin_container, begun, bounded, doom, shut_when_decided
 from coordinator.core.context import RunScope
 from coordinator.core.definition import Ask, ErrorClass, Join, Loop, Map, Node
 from coordinator.core.events import Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
 from coordinator.core.items import begin_items, cancel_items
-from coordinator.core.settle import anew, end_attempt, error_of, is_landing, is_shut, settle
+from coordinator.core.kept import is_of_phase, shut_kept
+from coordinator.core.settle import anew, end_attempt, error_of, is_landing, is_shut, settle, shut
 from coordinator.core.state import NodeState, NodeStatus, Phase
 from coordinator.core.turn import (
     CHUNK,
@@ -121,13 +115,17 @@ def _begin(turn: Turn, path: str, node: Node) -> None:
 
 def again(turn: Turn, path: str) -> None:
     """Another attempt of a node that is ready for it; a container begins from its first step, its
-    old steps forgotten. While the run is paused the node stays ready.
+    old steps forgotten, once what it kept is cancelled. While the run is paused the node stays
+    ready.
     """
     node, state = turn.define(path), turn.node(path)
     if state.status is not NodeStatus.READY:
         return
     if turn.record.paused_ms:
         turn.note(path, state._replace(reason="the run is paused"))
+        return
+    if shut_kept(turn, path):
+        turn.push("again", path)
         return
     if not isinstance(node.primitive, Ask | Loop):
         _forget_children(turn, path)
@@ -200,10 +198,10 @@ def _tally(turn: Turn, scope: str, path: str, ended: NodeState) -> None:
         unknowns=before.unknowns + (ended.verdict == "unknown"),
     )
     turn.scopes[scope] = after
-    if ended.has_failed:
+    if ended.has_failed and not before.is_kept:
         _on_branch_failed(turn, scope, path, ended)
     shut_when_decided(turn, scope, after)
-    if after.unsettled == 0:
+    if after.unsettled == 0 and not (is_of_phase(scope) and after.kept):
         turn.push("complete", scope)
 
 
@@ -253,9 +251,12 @@ def _is_of_items(turn: Turn, scope: str) -> bool:
 
 
 def cancel_node(turn: Turn, path: str) -> None:
-    """End the node if it has begun and not settled."""
+    """End the node if it has begun and not settled, and what it kept in any case."""
     state = turn.find(path)
-    if state is None or state.status.is_settled or state.status is NodeStatus.PENDING:
+    if state is None or state.status is NodeStatus.PENDING:
+        return
+    shut_kept(turn, path)
+    if state.status.is_settled:
         return
     if state.status is NodeStatus.RUNNING and _shut_inside(turn, path, state):
         return

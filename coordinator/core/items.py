@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from coordinator.core.containers import open_scope, shut, shut_when_decided
+from coordinator.core.containers import open_scope, shut_when_decided
 from coordinator.core.context import RunScope
 from coordinator.core.definition import ErrorClass, Map
 from coordinator.core.events import Failure
 from coordinator.core.failures import fail
 from coordinator.core.places import ITEMS
+from coordinator.core.settle import shut
 from coordinator.core.state import NodeState, NodeStatus, ScopeState
 from coordinator.core.templates import TemplateError
 from coordinator.core.turn import CHUNK, Turn, owner_of
@@ -83,7 +84,10 @@ def end_item(turn: Turn, scope: str) -> None:
         unknowns=before.unknowns + tally.unknowns,
     )
     turn.scopes[path] = after
-    turn.scopes[scope] = None
+    if not tally.kept:
+        turn.scopes[scope] = None
+    elif tally.failed:
+        shut(turn, scope, anew=True)
     shut_when_decided(turn, path, after)
     if after.unsettled == 0:
         turn.push("complete", path)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from coordinator.core.commands import EndRun
-from coordinator.core.containers import doom, open_scope, shut
+from coordinator.core.containers import doom, open_scope
 from coordinator.core.context import RunScope
 from coordinator.core.definition import ErrorClass, Loop, Map, Node
 from coordinator.core.events import TimerKind
 from coordinator.core.ids import entry_order, static_path
 from coordinator.core.places import item_scopes, locate
-from coordinator.core.settle import end_attempt, error_of, settle
+from coordinator.core.settle import end_attempt, error_of, settle, shut
 from coordinator.core.state import NodeStatus, Phase, RunStatus
 from coordinator.core.templates import TemplateError
 from coordinator.core.turn import PHASE_SCOPES, PREPARE, RELEASE, ROLLBACK, Turn, child_path
@@ -237,7 +237,7 @@ def _stop_all(turn: Turn) -> None:
         shut(turn, scope, anew=True)
     if turn.record.phase is Phase.UNDO:
         for path, state in {**turn.state.scopes, **turn.scopes}.items():
-            if path.endswith("/undo") and state is not None and state.unsettled:
+            if path.endswith("/undo") and state is not None and (state.unsettled or state.kept):
                 shut(turn, path)
 
 

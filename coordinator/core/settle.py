@@ -145,6 +145,18 @@ def _leave_patchers(turn: Turn, path: str) -> None:
         turn.push("land", rest[0])
 
 
+def shut(turn: Turn, scope: str, *, anew: bool = False) -> None:
+    """Nothing in the scope starts any more, and what is in flight is cancelled.
+
+    With `anew` also where that was done before, and left some steps to run.
+    """
+    state = turn.scope(scope)
+    if state is None or (state.is_closed and not (anew and (state.unsettled or state.kept))):
+        return
+    turn.scopes[scope] = state._replace(is_closed=True)
+    turn.push("cancel", scope, "0")
+
+
 def is_shut(turn: Turn, scope: str, node: Node) -> bool:
     """Whether the node may not start, or go on, because the scope it is in was ended.
 

@@ -178,6 +178,10 @@ class ScopeState(NamedTuple):
     """Nothing in it starts any more: it was cancelled, failed, or had enough."""
     patchers: tuple[str, ...] = ()
     """Nodes in flight whose reply may change files, in step order."""
+    is_kept: bool = False
+    """Its container had enough and has succeeded; what is left runs to its own end."""
+    kept: int = 0
+    """How many kept scopes there are below it."""
 
 
 class RunHead(NamedTuple):

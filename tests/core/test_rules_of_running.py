@@ -338,7 +338,9 @@ def test_under_need_the_container_fails_once_the_count_is_out_of_reach() -> None
 
 
 def test_enough_cancels_the_rest_or_keeps_it() -> None:
-    """`on_rest`: once enough branches succeeded the others are cancelled, or kept."""
+    """`on_rest`: once enough branches succeeded the others are cancelled, or kept (see
+    `test_rules_of_keeping.py`).
+    """
     story = begun(parallel("p", steps=[ask("a"), ask("b")], need=1))
     assert story.passes("p/a") == ["stop p/b #1", "end succeeded"]
     story = begun(parallel("p", steps=[ask("a"), ask("b")], need=1, on_rest=OnRest.KEEP))

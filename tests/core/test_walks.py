@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coordinator.core.decide import decide
-from coordinator.core.definition import Graph, Join, OnBranchError, Workflow
+from coordinator.core.definition import Graph, Join, OnBranchError, OnRest, Workflow
 from coordinator.core.events import Event
 from coordinator.core.report import rows
 from coordinator.core.state import NodeState, NodeStatus, RunState
-from tests.core.build import Step, ask, conditional, human, parallel, repeat, workflow
+from tests.core.build import Step, ask, conditional, foreach, human, parallel, repeat, workflow
 from tests.core.story import Story
 
 CONDITIONS = (None, None, None, "task.flag", "!task.flag")
@@ -51,7 +51,8 @@ class _Maker:
             del keys["on_error"]
             keys["fallback"] = self.steps(0)
         kind = self.random.choice(
-            ["ask", "ask", "ask", "human"] + (["parallel", "repeat", "choose"] if depth else [])
+            ["ask", "ask", "ask", "human"]
+            + (["parallel", "repeat", "choose", "foreach"] if depth else [])
         )
         return self.made(kind, name, after, depth, keys)
 
@@ -61,14 +62,22 @@ class _Maker:
                 inner = self.steps(depth - 1)
                 need = self.random.choice([None, None, 1])
                 policy = self.random.choice(list(OnBranchError))
-                return parallel(
-                    name, *after, steps=inner, need=need, on_branch_error=policy, **keys
-                )
+                rest = self.random.choice(list(OnRest))
+                own = {"need": need, "on_rest": rest, "on_branch_error": policy}
+                return parallel(name, *after, steps=inner, **own, **keys)
             case "repeat":
                 inner = self.steps(depth - 1)
                 until = self.random.choice([f"state.{inner[-1].id}_status == 'pass'", "true"])
                 most = self.random.randint(1, 3)
                 return repeat(name, *after, steps=inner, until=until, most=most, **keys)
+            case "foreach":
+                inner = self.steps(depth - 1)
+                own = {
+                    "items": list(range(self.random.randint(0, 3))),
+                    "max_concurrent": self.random.choice([1, 2, 20]),
+                    "on_branch_error": self.random.choice(list(OnBranchError)),
+                }
+                return foreach(name, *after, steps=inner, **own, **keys)
             case "choose":
                 del keys["condition"]
                 otherwise = self.random.choice([None, self.steps(depth - 1)])
@@ -207,6 +216,8 @@ def _check_end(story: Story) -> None:
     assert not story.timers, f"left in the timers: {list(story.timers)}"
     assert (record.running, record.waiting) == (0, 0)
     assert not record.agenda
+    for scope, tally in story.run.scopes.items():
+        assert (tally.kept, tally.is_kept) == (0, False), f"{scope} keeps something at the end"
     for path, state in story.run.nodes.items():
         left = state.status is NodeStatus.PENDING and state.spent  # another branch was taken later
         assert state.status.is_settled or left, f"{path} is {state.status} at the end"

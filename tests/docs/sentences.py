@@ -105,7 +105,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     "parallel": {
         "steps": "side by side, apart from dependencies among them",
         "wait_for": "how many have to succeed",
-        "on_rest": "of those still running when enough have succeeded",
+        "on_rest": "what happens to the others when enough have succeeded; see below",
         "on_branch_error": "`fail_fast` cancels the others, `wait_all` fails when they are done, "
         "`ignore` goes on",
     },
