@@ -109,13 +109,14 @@ def _personas_of(digest: Any, document: bytes) -> dict[str, Persona]:
 
 def _from_files(session: Session) -> Catalogue:
     from coordinator.cli.folder import Folder, Target, is_persona_file, targets
+    from coordinator.definitions.layout import is_example_path
 
     folder = Folder(session)
     found = Catalogue()
     if not any((Path.cwd() / name).is_dir() for name in folder.names):
         return found
     for target in targets(Path(), folder.names):
-        if is_persona_file(target.path, folder.names):
+        if is_persona_file(target.path, folder.names) or is_example_path(target.path.as_posix()):
             continue
         compiled, _ = folder.compile(target)
         if compiled is None:

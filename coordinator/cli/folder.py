@@ -151,7 +151,8 @@ class Folder:
 
     def _workflow_files(self, around: Sequence[Path] = ()) -> Iterator[Path]:
         roots = [*around, *_above(Path.cwd(), None), *self._configured()]
-        for folder in [*(root / self.names[0] for root in roots), *around[:1]]:
+        inside = [each for each in around if project_of(each / "x", self.names)]
+        for folder in [*inside, *(root / self.names[0] for root in roots), *around[:1]]:
             for path in sorted(folder.glob("*")):
                 if path.name.endswith(ENDINGS) and not is_scenario_path(path.name):
                     yield path
@@ -198,9 +199,11 @@ def targets(path: Path, names: tuple[str, str]) -> list[Target]:
         return [Target(path, project_of(path, names))]
     if not path.exists():
         raise NotFoundError(f"{path}: no such file or folder; correct the path")
-    parts = [path / name for name in names if (path / name).is_dir()]
     top = path.absolute()
-    if path.absolute().name in names:
+    parts = [path / name for name in names if (path / name).is_dir()]
+    if path / names[0] not in parts and project_of(path / names[1], names):
+        parts = []  # personas beside the workflows that they belong to
+    if top.name in names:
         top = top.parent
     found = [each for part in parts or [path] for each in _files_below(part)]
     return [Target(each, top) for each in found if _is_definition(each, names, bool(parts))]

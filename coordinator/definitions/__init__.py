@@ -14,7 +14,12 @@ from coordinator.definitions.compile import (
 )
 from coordinator.definitions.digest import TamperedDefinitionError, UnreadableDefinitionError
 from coordinator.definitions.faults import Fault
-from coordinator.definitions.layout import is_persona_path, is_scenario_path, is_workflow_path
+from coordinator.definitions.layout import (
+    is_example_path,
+    is_persona_path,
+    is_scenario_path,
+    is_workflow_path,
+)
 from coordinator.definitions.parameters import check_params
 from coordinator.definitions.persona import Persona, PersonaKind
 from coordinator.definitions.personas import Personas
@@ -39,6 +44,7 @@ __all__ = [
     "compile_bundle",
     "compile_file",
     "compile_persona",
+    "is_example_path",
     "is_persona_path",
     "is_scenario_path",
     "is_workflow_path",

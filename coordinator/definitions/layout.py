@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 ENDINGS: Final = (".yml", ".yaml", ".json")
@@ -25,8 +26,8 @@ def stem_of(path: str) -> str:
 
 
 def is_workflow_path(path: str) -> bool:
-    """Whether a file is a workflow."""
-    if not path.endswith(ENDINGS) or is_scenario_path(path):
+    """Whether a file is a workflow: below a folder of workflows, and no persona that lies there."""
+    if not path.endswith(ENDINGS) or is_scenario_path(path) or is_below_personas(path):
         return False
     return "workflows" in folder_of(path).split("/")
 
@@ -49,6 +50,13 @@ def is_persona_path(path: str) -> bool:
 def is_below_personas(path: str) -> bool:
     """Whether a file is anywhere in a folder of personas."""
     return "personas" in folder_of(path).split("/")
+
+
+def is_example_path(path: str) -> bool:
+    """Whether a file is anywhere below `workflows/examples`: there to be run by its path and to be
+    copied, but never part of what a coordinator serves.
+    """
+    return ("workflows", "examples") in pairwise(folder_of(path).split("/"))
 
 
 def persona_named_by(path: str) -> str:

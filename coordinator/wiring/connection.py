@@ -16,6 +16,7 @@ from coordinator.core.definition import Workflow
 from coordinator.core.ids import Digest
 from coordinator.definitions.compile import Bundle, compile_bundle, load_document
 from coordinator.definitions.digest import TamperedDefinitionError, UnreadableDefinitionError
+from coordinator.definitions.layout import is_example_path
 from coordinator.definitions.persona import Persona
 from coordinator.engine.catalogue import DefinitionUnusableError
 from coordinator.ports import DefinitionStore
@@ -129,5 +130,6 @@ class PersonaShelf:
 
 
 def compile_files(files: Mapping[str, bytes]) -> Bundle:
-    """Everything in these files, compiled with the step types that are installed here."""
-    return compile_bundle(files, step_types=step_types())
+    """Everything in these files but examples, compiled with the step types installed here."""
+    served = {path: text for path, text in files.items() if not is_example_path(path)}
+    return compile_bundle(served, step_types=step_types())

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
-from collections.abc import Mapping
-from functools import cache
 
 import pytest
 
-from coordinator.core.definition import Ask, Workflow
-from coordinator.core.ids import static_path
-from coordinator.core.report import rows
-from coordinator.definitions.compile import compile_bundle
+from coordinator.core.definition import Workflow
 from coordinator.definitions.faults import Faults
-from coordinator.shipped import shipped_files
 from coordinator.simulation import Outcome, Scenario, play, read_scenario, scenario_schema
-from steps.registry import step_types
 from tests.core.build import ask, human, repeat, workflow
 
 LOOP = workflow(
@@ -219,46 +211,3 @@ def test_a_word_for_a_verdict_is_read_as_that_of_a_persona() -> None:
 def test_the_same_scenario_gives_the_same_outcome() -> None:
     scenario = read("workflow: w\nreplies: {plan: {error: timeout}}\nexpect: {status: waiting}\n")
     assert play(scenario, LOOP).failures == play(copy.copy(scenario), LOOP).failures
-
-
-# Ours
-
-
-@cache
-def shipped() -> tuple[Mapping[str, Workflow], Mapping[str, Scenario]]:
-    files = shipped_files()
-    bundle = compile_bundle(files, step_types=step_types())
-    scenarios = {}
-    for path, text in files.items():
-        if path.endswith(".scenario.yml"):
-            faults = Faults(path)
-            scenario = read_scenario(path, text, faults)
-            assert scenario is not None, faults.found
-            scenarios[path.rpartition("/")[2].removesuffix(".scenario.yml")] = scenario
-    return {name: one.workflow for name, one in bundle.workflows.items()}, scenarios
-
-
-@pytest.mark.parametrize("name", sorted(shipped()[1]))
-def test_the_shipped_workflows_do_what_their_scenarios_say(name: str) -> None:
-    workflows, scenarios = shipped()
-    outcome = play(scenarios[name], workflows[scenarios[name].workflow])
-    assert outcome.failures == ()
-    assert outcome.warnings == ()
-
-
-def test_the_shipped_scenarios_let_every_step_succeed_and_fail() -> None:
-    workflows, scenarios = shipped()
-    seen: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for scenario in scenarios.values():
-        definition = workflows[scenario.workflow]
-        simulation = play(scenario, definition).simulation
-        assert simulation is not None
-        for row in rows(definition, simulation.state):
-            seen[definition.id, static_path(row.path)].add(row.status)
-    missing = {
-        (name, path): {"succeeded", "failed"} - seen[name, path]
-        for name, definition in workflows.items()
-        for path, node in definition.nodes.items()
-        if isinstance(node.primitive, Ask) and not {"succeeded", "failed"} <= seen[name, path]
-    }
-    assert missing == {}

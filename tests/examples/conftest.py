@@ -1,0 +1,5 @@
+"""The command line as a user has it."""
+
+from tests.cli.conftest import shell
+
+__all__ = ["shell"]

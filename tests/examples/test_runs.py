@@ -1,0 +1,138 @@
+"""Every example runs with real programs on a real server, as its first lines say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.shipped import EXAMPLES, shipped_folder
+from tests.cli.conftest import PROGRAM, Shell, until
+from tests.examples.definitions import examples
+
+GIT = ("git", "-c", "user.name=Ann", "-c", "user.email=ann@example.org")
+TEST = """\
+import unittest
+
+
+class Sums(unittest.TestCase):
+    def test_one_and_one(self):
+        self.assertEqual(1 + 1, 2)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Real:
+    """One real run: what it is given, who answers what, and what comes out."""
+
+    params: tuple[str, ...] = ()
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Node -> answer and values, given as soon as the run asks."""
+    outputs: Mapping[str, object] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    needs_repository: bool = False
+
+
+RUNS = {
+    "daily-standup": Real(
+        params=("team=parsers",),
+        outputs={
+            "report": "Standup of parsers\n- Commits: ann: parser reads dates, bob: faster start\n"
+            "- Tickets: T-12 is done, T-15 waits on a review\n- Meetings: planning at 14:00"
+        },
+    ),
+    "email-digest": Real(
+        params=("max_messages=2",),
+        outputs={
+            "email_count": 2,
+            "summary": "2 new mails\n- The release is out\n- main is green again",
+        },
+        nodes={"digest/send": "succeeded"},
+    ),
+    "git-sync-and-test": Real(
+        nodes={"sync": "succeeded", "merge": "succeeded", "check-again": "succeeded"},
+        needs_repository=True,
+    ),
+    "indoor-outdoor": Real(
+        params=("city=London",),
+        outputs={
+            "suggestion": "London: rain, 14 degrees\n- the museum of London\n"
+            "- the library of London\n- the climbing hall of London"
+        },
+        nodes={"search/outdoor-search": "skipped"},
+    ),
+    "research-draft-review-publish": Real(
+        params=("topic=cheese",),
+        answers={
+            "approve-text": ("approve", "section=science", "headline=On cheese", "--by", "ann")
+        },
+        outputs={"url": "https://example.org/on-cheese"},
+        nodes={"writing#1/review": "succeeded", "writing#2/review": "succeeded"},
+    ),
+}
+
+
+def test_every_example_has_its_real_run() -> None:
+    assert set(RUNS) == set(examples())
+
+
+@pytest.mark.parametrize("name", sorted(RUNS))
+def test_an_example_does_what_it_says(name: str, shell: Shell) -> None:
+    real = RUNS[name]
+    path = str(shipped_folder() / EXAMPLES / f"{name}.yml")
+    repository = _repository(shell.folder) if real.needs_repository else ()
+    shown = _ended(shell, ("run", path, *real.params, *repository, "--local", "-o", "json"), real)
+    assert shown["status"] == "succeeded", shown["error"]
+    nodes = {node["path"]: node["status"] for node in shown["nodes"]}
+    assert nodes == nodes | real.nodes
+    assert shown["outputs"] == shown["outputs"] | real.outputs
+
+
+def _ended(shell: Shell, command: tuple[str, ...], real: Real) -> dict[str, Any]:
+    if not real.answers:
+        done = shell(*command)
+        assert done.code == 0, done.err
+        return dict(done.json)
+    log, out = shell.folder / "run.log", shell.folder / "run.json"
+    with log.open("wb") as errors, out.open("wb") as data:
+        running = subprocess.Popen(
+            [PROGRAM, *command],
+            cwd=shell.folder,
+            env=shell.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=data,
+            stderr=errors,
+        )
+    try:
+        _answer(shell, real, log)
+        assert running.wait(timeout=60) == 0, log.read_text()
+    finally:
+        running.kill()
+        running.wait()
+    return dict(json.loads(out.read_text()))
+
+
+def _answer(shell: Shell, real: Real, log: Path) -> None:
+    for node, said in real.answers.items():
+        asks = f" {node} ANSWER"
+        line = until(lambda asks=asks: [one for one in log.read_text().splitlines() if asks in one])
+        run = line[0].partition("inbox answer ")[2].split()[0]
+        done = shell("inbox", "answer", run, node, *said, "--redis", "embedded")
+        assert done.code == 0, done.err
+
+
+def _repository(folder: Path) -> tuple[str, str]:
+    """A bare repository with a branch behind its base."""
+    source, bare = folder / "source", folder / "copy.git"
+    subprocess.run(["git", "init", "-q", "-b", "main", str(source)], check=True)
+    (source / "test_sums.py").write_text(TEST)
+    for step in (("add", "."), ("commit", "-q", "-m", "first"), ("branch", "next")):
+        subprocess.run([*GIT, *step], cwd=source, check=True)
+    subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", "more"], cwd=source, check=True)
+    subprocess.run(["git", "clone", "-q", "--bare", str(source), str(bare)], check=True)
+    return "--repo", str(bare)
