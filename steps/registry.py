@@ -18,7 +18,9 @@ from steps.human import HUMAN
 from steps.parallel import PARALLEL
 from steps.persona_request import PERSONA_REQUEST
 from steps.repeat import REPEAT
+from steps.set import SET
 from steps.switch import SWITCH
+from steps.wait import WAIT
 
 GROUP: Final = "coordinator.steps"
 
@@ -31,6 +33,8 @@ BUILT_IN: Final = (
     FOREACH,
     REPEAT,
     HUMAN,
+    WAIT,
+    SET,
 )
 
 

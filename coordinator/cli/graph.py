@@ -13,7 +13,17 @@ from coordinator.cli.commands import Leaf
 from coordinator.cli.folder import Folder
 from coordinator.cli.session import Session, out
 from coordinator.cli.text import json_text, one_line
-from coordinator.core.definition import Ask, Channel, Choose, Graph, Loop, Map, Node, Scope
+from coordinator.core.definition import (
+    CONTAINERS,
+    Ask,
+    Channel,
+    Choose,
+    Graph,
+    Loop,
+    Map,
+    Node,
+    Scope,
+)
 from coordinator.definitions.workflow import Compiled
 
 _ARROWS: Final = {"dependency": "-->", "reference": "-.->"}
@@ -157,7 +167,7 @@ def _name(step_id: str) -> str:
 def _dot(compiled: Compiled) -> str:
     lines = [f"digraph {_quoted(compiled.workflow.id)} {{", "  rankdir=TB; node [shape=box];"]
     for node in compiled.workflow.nodes.values():
-        shape = "" if isinstance(node.primitive, Ask) else " style=rounded"
+        shape = " style=rounded" if isinstance(node.primitive, CONTAINERS) else ""
         lines.append(f"  {_quoted(node.id)} [label={_quoted(_label(node))}{shape}];")
     styles = {"dependency": "solid", "reference": "dotted"}
     for one in edges(compiled):

@@ -6,8 +6,9 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from coordinator.core.moments import moment_text
 
 _SEQUENCES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?"
@@ -20,7 +21,6 @@ _RAW_IN_JSON: Final = re.compile(
 )
 _PLAIN_YAML: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+ -]*")
 _YAML_WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"})
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def clean(text: object) -> str:
@@ -36,10 +36,7 @@ def one_line(text: object, most: int = 200) -> str:
 
 def rfc3339(milliseconds: int) -> str | None:
     """The time with its zone; None for 0, which stands for "not yet"."""
-    if not milliseconds:
-        return None
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment_text(milliseconds) if milliseconds else None
 
 
 def json_text(value: object, *, indent: int | None = 2) -> str:

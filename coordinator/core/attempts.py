@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from coordinator.core.commands import AskHuman, SendRequest
 from coordinator.core.context import RunScope
 from coordinator.core.definition import Ask, Channel, ErrorClass, Files, Node, ask_of
-from coordinator.core.durations import DurationError, duration_ms
+from coordinator.core.durations import DurationError
 from coordinator.core.events import Answered, Failure, Replied, ReplyStatus, TimerFired, TimerKind
 from coordinator.core.failures import fail
 from coordinator.core.forms import form_problems
@@ -26,9 +26,10 @@ from coordinator.core.settle import (
     try_again,
 )
 from coordinator.core.state import NodeState, NodeStatus
-from coordinator.core.templates import TemplateError, Value
+from coordinator.core.templates import TemplateError
 from coordinator.core.turn import LAND, Turn, parent_scope
 from coordinator.core.verdicts import read_verdict
+from coordinator.core.waits import on_time, rendered_ms
 
 
 def ask(turn: Turn, path: str) -> None:
@@ -50,8 +51,8 @@ def ask(turn: Turn, path: str) -> None:
     scope = RunScope(turn, path.removesuffix(LAND))
     try:
         params = primitive.params.render(scope)
-        timeout = _milliseconds(primitive.timeout, scope)
-        deadline = None if primitive.deadline is None else _milliseconds(primitive.deadline, scope)
+        timeout = rendered_ms(primitive.timeout, scope)
+        deadline = None if primitive.deadline is None else rendered_ms(primitive.deadline, scope)
     except (TemplateError, DurationError) as error:
         fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
         return
@@ -59,10 +60,6 @@ def ask(turn: Turn, path: str) -> None:
         _ask_human(turn, path, node, params, deadline)
     else:
         _send(turn, path, node, state, (params, timeout, deadline))
-
-
-def _milliseconds(value: Value | int, scope: RunScope) -> int:
-    return value if isinstance(value, int) else duration_ms(value.render(scope))
 
 
 def _send(
@@ -231,10 +228,17 @@ def on_timer(turn: Turn, event: TimerFired) -> None:
         case TimerKind.RETRY, NodeStatus.BACKING_OFF:
             turn.count(waiting=-1)
             try_again(turn, event.node)
-        case TimerKind.DEADLINE, NodeStatus.WAITING:
+        case TimerKind.DEADLINE, NodeStatus.WAITING if _is_question(state):
             _on_deadline(turn, event)
+        case TimerKind.WAIT | TimerKind.TIMEOUT, NodeStatus.WAITING:
+            on_time(turn, event)
         case _:
             turn.ignored = "late"
+
+
+def _is_question(state: NodeState) -> bool:
+    """Whether a human step waits for its answer, and not for what to do about its failure."""
+    return state.asks_a_human and not state.is_escalated
 
 
 def _on_deadline(turn: Turn, event: TimerFired) -> None:
@@ -262,7 +266,8 @@ def _on_deadline(turn: Turn, event: TimerFired) -> None:
 def on_answer(turn: Turn, event: Answered) -> None:
     """A human answered; the first valid answer counts."""
     state = turn.find(event.node) if turn.is_known(event.node) else None
-    if state is None:
+    is_asked = state is not None and (state.asks_a_human or state.status is not NodeStatus.WAITING)
+    if state is None or not is_asked:
         turn.refused = f"nothing at {event.node!r} waits for a human"
         return
     is_other = event.attempt not in (0, state.attempt) or state.answered == event.id

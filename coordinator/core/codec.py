@@ -22,10 +22,13 @@ from coordinator.core.events import (
     ReplyStatus,
     ResumeRequested,
     RunStarted,
+    Signalled,
     TerminateRequested,
     TimerFired,
     TimerKind,
 )
+from coordinator.core.ids import SIGNAL_NAME
+from coordinator.core.jsontext import dump
 from coordinator.core.state import (
     NodeState,
     NodeStatus,
@@ -42,6 +45,8 @@ FORMAT: Final = 1
 MAX_NAME: Final = 200
 MAX_PATH: Final = 1_000
 MAX_COMMENT: Final = 16_384
+MAX_VALUES: Final = 65_536
+"""Bytes of JSON; a signal may be kept with its run, so its values have to be small."""
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -161,6 +166,7 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = {
     "replied": Replied,
     "timer": TimerFired,
     "answered": Answered,
+    "signalled": Signalled,
     "cancel": CancelRequested,
     "terminate": TerminateRequested,
     "pause": PauseRequested,
@@ -228,7 +234,7 @@ def signal_event(signal: object, *, id: str, run: str, at_ms: int, seed: str = "
 
     A signal is an object with a `kind`: `cancel` and `terminate` (`by`, `reason`), `pause` and
     `resume` (`by`), `answer` (`node`, `answer`, and perhaps `by`, `comment`,
-    `values`, `attempt`).
+    `values`, `attempt`), `signal` (`name`, and perhaps `by`, `values`).
 
     Raises:
         BadSignalError: it is anything else, or has a key, a type or a size that does not belong.
@@ -247,9 +253,10 @@ def signal_event(signal: object, *, id: str, run: str, at_ms: int, seed: str = "
         value = signal.get(key)
         if value is not None:
             values[key] = check(key, value)
-    for key in ("node", "answer"):
+    for key in _NEEDED:
         if key in known and not values.get(key):
-            raise BadSignalError(f"an answer needs {key!r}")
+            article = "an" if kind == "answer" else "a"
+            raise BadSignalError(f"{article} {kind} needs {key!r}")
     return cast("Event", event(id=id, run=run, at_ms=at_ms, seed=seed, **values))
 
 
@@ -276,6 +283,23 @@ def _object(key: str, value: object) -> Json:
     return value
 
 
+def _small_object(key: str, value: object) -> Json:
+    size = len(dump(_object(key, value)))
+    if size > MAX_VALUES:
+        raise BadSignalError(f"{key!r} has {size} bytes as JSON; at most {MAX_VALUES}")
+    return cast("Json", value)
+
+
+def _signal_name(key: str, value: object) -> str:
+    name = _text(MAX_NAME)(key, value)
+    if not SIGNAL_NAME.fullmatch(name):
+        raise BadSignalError(
+            f"{key!r} is {name[:40]!r}; signals begin with a small letter, then small letters, "
+            "digits, _ or -, at most 63"
+        )
+    return name
+
+
 def _kind_of(value: object) -> str:
     names: Sequence[tuple[type, str]] = (
         (bool, "a boolean"),
@@ -289,6 +313,8 @@ def _kind_of(value: object) -> str:
 
 
 _BY: Final = {"by": _text(MAX_NAME)}
+_NEEDED: Final = ("node", "answer", "name")
+"""Keys that have to be there in every kind that has them."""
 _WHY: Final = {**_BY, "reason": _text(MAX_COMMENT)}
 _SIGNALS: Final[Mapping[str, tuple[Mapping[str, Callable[[str, object], Any]], Any]]] = {
     "cancel": (_WHY, CancelRequested),
@@ -305,5 +331,9 @@ _SIGNALS: Final[Mapping[str, tuple[Mapping[str, Callable[[str, object], Any]], A
             "attempt": _count,
         },
         Answered,
+    ),
+    "signal": (
+        {"name": _signal_name, "by": _text(MAX_NAME), "values": _small_object},
+        Signalled,
     ),
 }

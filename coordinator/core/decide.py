@@ -6,7 +6,8 @@ in a loop. Its cost depends on what the event touches, never on how large the ru
 
 A reply, an answer or a time limit settles a node; word of that goes on an agenda of small items
 (`turn.py`); taking items off it starts dependents (`flow.py`), sends requests (`attempts.py`),
-moves containers on (`containers.py`) and, at the very end, the run's phases (`phases.py`).
+begins and ends waits (`waits.py`), moves containers on (`containers.py`) and, at the very end, the
+run's phases (`phases.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from coordinator.core import attempts, containers, flow, items, phases
+from coordinator.core import attempts, containers, flow, items, phases, waits
 from coordinator.core.commands import Command, ContinueLater
 from coordinator.core.context import RunScope
 from coordinator.core.definition import ErrorClass, Workflow
@@ -28,6 +29,7 @@ from coordinator.core.events import (
     Replied,
     ResumeRequested,
     RunStarted,
+    Signalled,
     TerminateRequested,
     TimerFired,
     TimerKind,
@@ -132,6 +134,8 @@ def _apply(turn: Turn, event: Event) -> None:
             attempts.on_timer(turn, event)
         case Answered():
             attempts.on_answer(turn, event)
+        case Signalled():
+            waits.on_signal(turn, event)
         case Continued():
             turn.ignored = "" if turn.agenda else "repeated"
         case _:
@@ -188,6 +192,7 @@ _WORK: Final[Mapping[str, Callable[..., None]]] = {
     "again": flow.again,
     "ask": attempts.ask,
     "land": attempts.land,
+    "signalled": waits.deliver,
     "open": containers.open_scope,
     "items": items.start_items,
     "children": lambda turn, scope, begin: containers.start_children(turn, scope, int(begin)),

@@ -12,6 +12,8 @@ primitives below; `decide` knows nothing else. Every step sits in a `Graph`; con
 |           | holds, or the one that a value names      |                                |
 | `Map`     | run a graph once for each item of a list  | foreach                        |
 | `Loop`    | run a graph again until a condition holds | repeat                         |
+| `Compute` | write values into the workflow's own state | set                           |
+| `Wait`    | let time pass, or wait for a named signal | wait                           |
 """
 
 from __future__ import annotations
@@ -223,7 +225,31 @@ class Loop:
     max_iterations: int
 
 
-Primitive = Ask | Scope | Choose | Map | Loop
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compute:
+    """Write values into the workflow's own state; they are all rendered before any is written."""
+
+    values: Value
+    """A mapping from name to value; a null takes the name away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Let time pass, or wait for a signal; exactly one of the first three is given."""
+
+    duration: Value | int | None = None
+    """How long: milliseconds, or a template that gives a duration."""
+    until: Value | int | None = None
+    """Until when: milliseconds since 1970, or a template that gives a moment with a zone."""
+    signal: str | None = None
+    timeout: Value | int | None = None
+    """How long a signal may take to come; None waits for ever."""
+
+
+Primitive = Ask | Scope | Choose | Map | Loop | Compute | Wait
+
+CONTAINERS: Final = (Scope, Choose, Map, Loop)
+"""The primitives that hold graphs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,10 +306,10 @@ def ask_of(node: Node) -> Ask:
     """The node's `Ask`.
 
     Raises:
-        TypeError: the node is a container; a bug of the caller.
+        TypeError: the node has another primitive; a bug of the caller.
     """
     if not isinstance(node.primitive, Ask):
-        raise TypeError(f"{node.path} is a container, it asks nobody")
+        raise TypeError(f"{node.path} asks nobody")
     return node.primitive
 
 
@@ -325,6 +351,8 @@ class Workflow:
     """Every node by the name that expressions use for it."""
     item_names: frozenset[str] = field(init=False)
     """The names that maps give their items."""
+    signals: frozenset[str] = field(init=False)
+    """The names of the signals that some node waits for."""
 
     def __post_init__(self) -> None:
         loops = tuple(
@@ -342,6 +370,9 @@ class Workflow:
         }
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "item_names", items)
+        waits = (node.primitive for node in self.nodes.values())
+        signals = frozenset(one.signal for one in waits if isinstance(one, Wait) and one.signal)
+        object.__setattr__(self, "signals", signals)
 
     def node(self, path: str) -> Node | None:
         """The definition of the node at `path` of a run."""

@@ -84,6 +84,7 @@ class TimerKind(StrEnum):
     DEADLINE = "deadline"
     RETRY = "retry"
     RUN_TIMEOUT = "run_timeout"
+    WAIT = "wait"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,15 @@ class Answered(_Event):
     values: Mapping[str, object] = field(default_factory=dict)
     attempt: int = 0
     """Which asking it answers, so that it cannot answer a later one; 0 = whichever waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signalled(_Event):
+    """Somebody sent the run a signal that nodes wait for by its name."""
+
+    name: str
+    by: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +160,7 @@ Event = (
     | Replied
     | TimerFired
     | Answered
+    | Signalled
     | CancelRequested
     | TerminateRequested
     | PauseRequested

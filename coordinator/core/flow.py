@@ -5,9 +5,20 @@ from __future__ import annotations
 from itertools import islice
 
 from coordinator.core.attempts import ask
+from coordinator.core.compute import compute
 from coordinator.core.containers import begin_container, begun, bounded, doom, shut_when_decided
 from coordinator.core.context import RunScope
-from coordinator.core.definition import Ask, ErrorClass, Join, Loop, Map, Node
+from coordinator.core.definition import (
+    CONTAINERS,
+    Ask,
+    Compute,
+    ErrorClass,
+    Join,
+    Loop,
+    Map,
+    Node,
+    Wait,
+)
 from coordinator.core.events import Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
@@ -24,6 +35,7 @@ from coordinator.core.turn import (
     owner_of,
     parent_scope,
 )
+from coordinator.core.waits import wait
 
 
 def start(turn: Turn, path: str) -> None:
@@ -107,6 +119,10 @@ def _begin(turn: Turn, path: str, node: Node) -> None:
     match node.primitive:
         case Ask():
             ask(turn, path)
+        case Compute():
+            compute(turn, path)
+        case Wait():
+            wait(turn, path)
         case Map() as each:
             begin_items(turn, path, each, begun(turn, turn.node(path)))
         case _:
@@ -127,7 +143,7 @@ def again(turn: Turn, path: str) -> None:
     if shut_kept(turn, path):
         turn.push("again", path)
         return
-    if not isinstance(node.primitive, Ask | Loop):
+    if isinstance(node.primitive, CONTAINERS) and not isinstance(node.primitive, Loop):
         _forget_children(turn, path)
     _begin(turn, path, node)
 

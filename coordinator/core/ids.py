@@ -20,6 +20,10 @@ Digest = NewType("Digest", str)
 OURSELVES: Final = "coordinator"
 """Under this name the coordinator's own executors reply; no persona may have it."""
 STEP_ID: Final = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
+SIGNAL_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+"""The whole name of a signal."""
+STATE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+"""The whole name of a value of the workflow's own state."""
 RUN_ID: Final = re.compile(r"^[0-9a-hjkmnp-tv-z]{26}\Z")
 _INSTANCE: Final = re.compile(r"#\d+|\[\d+\]")
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -36,6 +36,10 @@ class Mark(Enum):
     """A duration: it arrives in milliseconds."""
     DURATION_TEMPLATE = "duration_template"
     """A duration, or a template that gives one: milliseconds, or a `Value`."""
+    MOMENT_TEMPLATE = "moment_template"
+    """A moment with a zone, or a template that gives one: milliseconds since 1970, or a `Value`."""
+    STATE_VALUES = "state_values"
+    """A mapping from names of the workflow's own state to values as `TEMPLATE` has them."""
     ITEM_NAME = "item_name"
     """The name under which the steps inside read what they run for; they run once for each."""
 
@@ -130,6 +134,8 @@ class StepType:
     all_inner_succeed: Callable[[dict[str, Any]], bool] | None = None
     """Of a container: whether, with these own keys, its success means that each inner step
     succeeded or was skipped."""
+    unused: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda _: ()
+    """Which keys of every step do nothing here, given the type's own keys."""
     is_loop: bool = False
     """Its inner steps run more than once, so they know their `iteration`."""
     result: Mapping[str, Any] = field(default_factory=dict)

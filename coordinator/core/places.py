@@ -8,7 +8,18 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
-from coordinator.core.definition import Ask, Choose, Graph, Loop, Map, Node, Scope, Workflow
+from coordinator.core.definition import (
+    Ask,
+    Choose,
+    Compute,
+    Graph,
+    Loop,
+    Map,
+    Node,
+    Scope,
+    Wait,
+    Workflow,
+)
 from coordinator.core.ids import static_path, underscored
 from coordinator.core.state import NodeState, RunHead, RunRecord
 
@@ -57,7 +68,7 @@ def container_graph(run: RunReader, path: str, node: Node) -> Graph | None:
             if 0 <= taken < len(primitive.branches):
                 return primitive.branches[taken].graph
             return primitive.otherwise
-        case Ask():
+        case Ask() | Compute() | Wait():
             return None
 
 

@@ -8,12 +8,14 @@ from typing import NamedTuple
 from coordinator.core.definition import (
     Ask,
     Choose,
+    Compute,
     Graph,
     Loop,
     Map,
     Node,
     Primitive,
     Scope,
+    Wait,
     Workflow,
 )
 from coordinator.core.state import NodeState, NodeStatus, RunState
@@ -82,7 +84,7 @@ def _graphs(
                 yield path, primitive.otherwise
         case Scope():
             yield path, primitive.graph
-        case Ask():
+        case Ask() | Compute() | Wait():
             pass
 
 

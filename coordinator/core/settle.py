@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from coordinator.core import signals
 from coordinator.core.commands import SettleRequest, WithdrawQuestion
-from coordinator.core.definition import Channel, Join, Node, ask_of
+from coordinator.core.definition import Channel, Join, Node, Wait, ask_of
 from coordinator.core.events import TimerKind
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import LAND, Turn, parent_scope
@@ -95,6 +96,9 @@ def end_attempt(turn: Turn, path: str, *, stop: bool) -> None:
             )
             turn.clear_timer(path, state.attempt, TimerKind.TIMEOUT)
             turn.count(running=-1)
+        case NodeStatus.WAITING if not state.asks_a_human:
+            _end_wait(turn, path, state)
+            turn.count(waiting=-1)
         case NodeStatus.WAITING:
             turn.command(WithdrawQuestion(node=path))
             turn.clear_timer(path, state.attempt, TimerKind.DEADLINE)
@@ -104,6 +108,19 @@ def end_attempt(turn: Turn, path: str, *, stop: bool) -> None:
             turn.count(waiting=-1)
         case _:
             pass
+
+
+def _end_wait(turn: Turn, path: str, state: NodeState) -> None:
+    primitive = turn.define(path).primitive
+    if not isinstance(primitive, Wait):
+        return
+    if primitive.signal is None:
+        turn.clear_timer(path, state.attempt, TimerKind.WAIT)
+    else:
+        signals.leave(turn, primitive.signal, path)
+        if primitive.timeout is not None:
+            turn.clear_timer(path, state.attempt, TimerKind.TIMEOUT)
+    turn.note(path, state._replace(reason="", detail=None))
 
 
 def try_again(turn: Turn, path: str) -> None:

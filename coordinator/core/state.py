@@ -132,7 +132,9 @@ class NodeState(NamedTuple):
     reason: str = ""
     """Why it was skipped or cancelled, or what it waits for, in words."""
     detail: object = None
-    """Facts behind `reason` as JSON: operand values of a condition, the answer's author."""
+    """Facts behind `reason` as JSON: operand values of a condition; while it waits for a time or a
+    signal, what for.
+    """
     is_tolerated: bool = False
     """It failed, and `on_error: continue` made that count as succeeded."""
     is_escalated: bool = False
@@ -148,6 +150,11 @@ class NodeState(NamedTuple):
     """
     is_cancelling: bool = False
     """A container whose steps are being cancelled; it is cancelled with the last of them."""
+
+    @property
+    def asks_a_human(self) -> bool:
+        """Whether a question of it is in the inbox; else what waits is a `wait`."""
+        return self.status is NodeStatus.WAITING and (self.is_escalated or self.detail is None)
 
     @property
     def has_succeeded(self) -> bool:
@@ -214,7 +221,7 @@ class RunRecord(NamedTuple):
     running: int = 0
     """Attempts in flight with a persona or executor."""
     waiting: int = 0
-    """Nodes that wait for a human or a time."""
+    """Nodes that wait for a human, a signal or a time."""
     outcome: str = ""
     """The ending that is already certain while `undo` and `finally` still run."""
     error: Mapping[str, object] | None = None
@@ -243,7 +250,9 @@ class RunState:
     nodes: PMap[NodeState] = field(default_factory=PMap)
     scopes: PMap[ScopeState] = field(default_factory=PMap)
     results: PMap[object] = field(default_factory=PMap)
-    """What settled nodes returned; a null result has no entry."""
+    """What settled nodes returned; a null result has no entry. Paths with an `@` are no nodes':
+    `<node>@patch` is a patch that waits to land, `@signal/<name>` who waits for a signal.
+    """
     values: PMap[object] = field(default_factory=PMap)
     """What the workflow's own state holds (`set`), by name."""
 

@@ -129,7 +129,8 @@ class Turn:
 
     def value_names(self) -> frozenset[str]:
         """Names that the workflow's own state has."""
-        return frozenset(self.state.values) | frozenset(self.values)
+        known = frozenset(self.state.values) | frozenset(self.values)
+        return frozenset(name for name in known if self.value(name) is not None)
 
     def define(self, path: str) -> Node:
         """The definition of the node at `path`."""
@@ -182,6 +183,11 @@ class Turn:
         """Keep what the node returned; None keeps nothing."""
         if result is not None or self.result(path) is not None:
             self.results[path] = result
+
+    def put_value(self, name: str, value: object) -> None:
+        """Write a value of the workflow's own state; None takes it away."""
+        if value is not None or self.value(name) is not None:
+            self.values[name] = value
 
     def command(self, command: Command) -> None:
         """Have this done with the commit."""

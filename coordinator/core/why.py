@@ -18,7 +18,7 @@ class Wait(NamedTuple):
 
     path: str
     kind: str
-    """`persona`, `human`, `timer`, `dependency`, `coordinator`, `review` or `paused`."""
+    """`persona`, `human`, `timer`, `signal`, `dependency`, `coordinator`, `review` or `paused`."""
     detail: str
 
 
@@ -95,8 +95,10 @@ def _of_node(
     match known.status:
         case _S.RUNNING if isinstance(node.primitive, Ask):
             return _of_request(path, node.primitive, known, serving)
-        case _S.WAITING:
+        case _S.WAITING if known.asks_a_human:
             return Wait(path, "human", _question(node, known))
+        case _S.WAITING:
+            return _of_wait(path, known, state)
         case _S.BACKING_OFF:
             most = node.retry.max_attempts
             detail = f"attempt {known.attempt + 1} of {most} comes after a pause{_after(known)}"
@@ -122,6 +124,16 @@ def _of_request(path: str, asked: Ask, known: NodeState, serving: Serving) -> Wa
     return Wait(
         path, "persona", f"no worker serves {persona}: coordinator worker --persona {persona}"
     )
+
+
+def _of_wait(path: str, known: NodeState, state: RunState) -> Wait:
+    about = known.detail if isinstance(known.detail, Mapping) else {}
+    name, until = about.get("signal"), about.get("until")
+    if name is None:
+        return Wait(path, "timer", f"waits until {until}")
+    limit = f", until {until}" if until else ""
+    send = f"coordinator runs signal {state.id} {name}"
+    return Wait(path, "signal", f"waits for the signal {name}{limit}: {send}")
 
 
 def _question(node: Node, known: NodeState) -> str:

@@ -37,6 +37,7 @@ class Analysis:
             self._edges.name(step)
             self._check_personas(step)
             self._check_effect(step)
+            self._check_hidden(step)
             for read in step.reads:
                 target = self._resolver.target(read, step)
                 if target is not None:
@@ -92,12 +93,22 @@ class Analysis:
         keys = [*_WITHOUT_EFFECT, *(["review"] if step.common["review"] else [])]
         if any(each.part is Part.INNER for each in step.lists.values()):
             keys += _FOR_REQUESTS
+        keys += step.type.unused(step.own.values) if step.type else ()
         for key in keys:
             if key in step.common.plain:
                 where = f"on a step of type {step.type.name} " if step.type else ""
                 message = f'"{key}" has no effect {where}in this version'
-                hint = "Give it to the steps inside." if key in _FOR_REQUESTS else ""
+                hint = "Give it to the steps inside." if step.lists and key in _FOR_REQUESTS else ""
                 self._report.key("WF039", step.origin(key), message, hint)
+
+    def _check_hidden(self, step: Step) -> None:
+        """Warn of values of the workflow's state that are named like what a step leaves there."""
+        for name, writers in self._names.state.items():
+            other, _, what = name.rpartition("_")
+            hidden = self._names.steps.get(other) if what in ("status", "result") else None
+            if step in writers and hidden is not None:
+                message = f'state.{name} is what "{hidden.id}" leaves; this value hides it'
+                self._report.key("WF063", (*step.origin("values"), name), message)
 
 
 def _sort_edges(steps: StepList) -> None:

@@ -108,7 +108,7 @@ class Builder:
         mark = mark_of(about) if about else None
         if mark is Mark.CASES:
             return self._cases(step, key, graphs)
-        if mark is Mark.DURATION_TEMPLATE and isinstance(value, str):
+        if mark in (Mark.DURATION_TEMPLATE, Mark.MOMENT_TEMPLATE) and isinstance(value, str):
             return compile_value(value)
         return graphs.get(key, step.conditions.get(key, value))
 

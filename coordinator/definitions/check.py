@@ -11,7 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from coordinator.core.durations import DurationError, duration_ms
+from coordinator.core.ids import STATE_NAME
 from coordinator.core.lowering import Mark
+from coordinator.core.moments import MomentError, moment_ms
 from coordinator.definitions.faults import listed
 from coordinator.definitions.models import Each, Inner, Shown
 from coordinator.definitions.report import Named, Reporter, canonical, kind_of
@@ -117,16 +119,10 @@ def _use(key: str, mark: object, named: Named, report: Reporter, checked: Checke
         case Each(model=model):
             checked.values[key] = _each(key, model, named, report)
             checked.plain[key] = {name: each.plain for name, each in checked.values[key].items()}
-        case Mark.DURATION | Mark.DURATION_TEMPLATE:
-            if mark is Mark.DURATION_TEMPLATE and isinstance(value, str) and "{{" in value:
-                checked.values[key] = value
-                return
-            try:
-                checked.values[key] = duration_ms(value)
-                checked.plain[key] = f"{checked.values[key]}ms"
-            except DurationError as error:
-                checked.plain.pop(key)
-                report.value("WF029", named.origin(key), str(error))
+        case Mark.DURATION | Mark.DURATION_TEMPLATE | Mark.MOMENT_TEMPLATE:
+            _use_time(key, mark, named, report, checked)
+        case Mark.STATE_VALUES:
+            checked.values[key] = checked.plain[key] = _state_values(key, named, report)
         case Mark.CONDITION | Mark.CONDITION_AFTER:
             if not isinstance(value, str | bool):
                 checked.plain.pop(key)
@@ -138,6 +134,37 @@ def _use(key: str, mark: object, named: Named, report: Reporter, checked: Checke
             checked.plain[key] = checked.values[key]
         case _:
             checked.values[key] = value
+
+
+def _use_time(key: str, mark: object, named: Named, report: Reporter, checked: Checked) -> None:
+    """Put a duration, a moment, or a template that may give one, into the result."""
+    value = named.values[key]
+    if mark is not Mark.DURATION and isinstance(value, str) and "{{" in value:
+        checked.values[key] = value
+        return
+    try:
+        if mark is Mark.MOMENT_TEMPLATE:
+            checked.values[key] = moment_ms(value)
+        else:
+            checked.values[key] = duration_ms(value)
+            checked.plain[key] = f"{checked.values[key]}ms"
+    except (DurationError, MomentError) as error:
+        checked.plain.pop(key)
+        rule = "WF064" if isinstance(error, MomentError) else "WF029"
+        report.value(rule, named.origin(key), str(error))
+
+
+def _state_values(key: str, named: Named, report: Reporter) -> dict[str, object]:
+    """The values whose names can be names of the workflow's own state."""
+    value = cast("Mapping[str, object]", named.values[key])
+    if not value:
+        report.value("WF022", named.origin(key), f'"{key}" is empty', "Write name: value.")
+    for name in value:
+        if not STATE_NAME.fullmatch(name):
+            message = f'"{name[:60]}" cannot be the name of a value in state'
+            hint = "Use letters, digits and _, not a digit first; at most 200."
+            report.key("WF022", (*named.origin(key), name), message, hint)
+    return {name: each for name, each in value.items() if STATE_NAME.fullmatch(name)}
 
 
 def _each(key: str, model: type[Any], named: Named, report: Reporter) -> dict[str, Checked]:

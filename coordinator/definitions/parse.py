@@ -27,9 +27,12 @@ from coordinator.definitions.report import (
 )
 from coordinator.definitions.step import How, Names, Part, Read, Step, StepList
 
-LATER_TYPES: Final = frozenset({"workflow", "wait", "set", "plan"})
+LATER_TYPES: Final = frozenset({"workflow", "plan"})
 """Types of the language that this version does not run."""
 
+_WITH_TEMPLATES: Final = frozenset(
+    {Mark.TEMPLATE, Mark.STATE_VALUES, Mark.DURATION_TEMPLATE, Mark.MOMENT_TEMPLATE}
+)
 RESERVED: Final = frozenset({"finally", "on_failure", "undo", "fallback"})
 
 ROOTS: Final = frozenset(
@@ -192,11 +195,11 @@ class Parser:
                 case Mark.CONDITION | Mark.CONDITION_AFTER as mark:
                     how = How.AFTER if mark is Mark.CONDITION_AFTER else How.CONDITION
                     self._read_condition(step, key, str(value), how)
-                case Mark.TEMPLATE:
+                case Mark() as mark if mark in _WITH_TEMPLATES:
                     how = How.LABEL if key == "name" else How.TEMPLATE
                     step.reads += reads_of(value, step.origin(key), how, self.report)
-                case Mark.DURATION_TEMPLATE if isinstance(value, str):
-                    step.reads += reads_of(value, step.origin(key), How.TEMPLATE, self.report)
+                    for name in value if mark is Mark.STATE_VALUES else ():
+                        self.names.state.setdefault(name, []).append(step)
 
     def _read_cases(self, step: Step, key: str, value: object) -> None:
         at = step.origin(key)

@@ -112,13 +112,18 @@ class Resolver:
 
     def _state(self, name: str, read: Read) -> Target | None:
         step_name, _, what = name.rpartition("_")
-        step = self.names.steps.get(underscored(step_name))
-        if what in ("status", "result") and step is not None:
+        ends = ("status", "result")
+        step = self.names.steps.get(underscored(step_name)) if what in ends else None
+        writers = self.names.state.get(name, ())
+        if writers:
+            has_others = step is not None or len(writers) > 1
+            return None if has_others else Target(writers[0], by_state=True, needs_result=True)
+        if step is not None:
             return Target(step, by_state=True, needs_result=what == "result")
         if underscored(step_name) not in self.names.unreadable:
-            ends = ("status", "result") if what not in ("status", "result") else (what,)
-            known = [f"{each}_{end}" for each in self.names.steps for end in ends]
-            near = self.report.faults.did_you_mean(name, known)
+            shown = (what,) if what in ends else ends
+            known = [f"{each}_{end}" for each in self.names.steps for end in shown]
+            near = self.report.faults.did_you_mean(name, [*known, *self.names.state])
             self._fault("WF057", read, f"nothing sets state.{name}", near)
         return None
 

@@ -209,7 +209,8 @@ TABLE: Final = (
         "WF057",
         "unknown state key",
         "No step and nothing else sets this key, so it stays empty.",
-        "Correct the name: state has <step id>_status and <step id>_result.",
+        "Correct the name: state has <step id>_status, <step id>_result, and what steps of type "
+        "set write.",
         _W,
     ),
     Rule(
@@ -242,6 +243,19 @@ TABLE: Final = (
         "prompt file missing",
         "The persona names a prompt file that is not beside it.",
         "Add the file, or correct the name.",
+    ),
+    Rule(
+        "WF063",
+        "value hides what a step left",
+        "A `set` writes a name of `state` under which a step's own status or result is read.",
+        "Write it under another name.",
+        _W,
+    ),
+    Rule(
+        "WF064",
+        "not a moment",
+        "A moment has date, time and zone; without a zone nobody knows when it is.",
+        "Write it as in 2026-08-01T09:00:00Z or 2026-08-01T09:00:00+02:00.",
     ),
 )
 """Every rule there is, in the order of their ids."""

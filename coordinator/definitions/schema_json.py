@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from coordinator.core.ids import STATE_NAME
 from coordinator.core.lowering import Mark, StepType
 from coordinator.definitions.check import fields_of, mark_of
 from coordinator.definitions.infer import PERSONA_REQUEST
@@ -31,6 +32,15 @@ _DURATION: Final[Schema] = {
     "description": "seconds, or 90s, 15m, 1h30m, 2d, PT15M",
     "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "minLength": 1}],
 }
+_MOMENT: Final[Schema] = {
+    "type": "string",
+    "description": "a moment with its zone, such as 2026-08-01T09:00:00Z",
+}
+_STATE_VALUES: Final[Schema] = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": f"^{STATE_NAME.pattern}$"},
+}
 _MARKED: Final[Mapping[Mark, Schema]] = {
     Mark.STEPS: {"$ref": "#/$defs/steps"},
     Mark.CASES: {
@@ -42,6 +52,8 @@ _MARKED: Final[Mapping[Mark, Schema]] = {
     Mark.CONDITION_AFTER: {"$ref": "#/$defs/condition"},
     Mark.DURATION: {"$ref": "#/$defs/duration"},
     Mark.DURATION_TEMPLATE: {"$ref": "#/$defs/duration"},
+    Mark.MOMENT_TEMPLATE: _MOMENT,
+    Mark.STATE_VALUES: _STATE_VALUES,
 }
 
 

@@ -141,6 +141,8 @@ class Names:
     """Every step of the file by the name that expressions use, in file order."""
     parameters: frozenset[str] = frozenset()
     variables: frozenset[str] = frozenset()
+    state: dict[str, list[Step]] = field(default_factory=dict)
+    """The steps that write a value of the workflow's own state, by its name."""
     unreadable: set[str] = field(default_factory=set)
     """Ids inside steps of types that are not available: known, but not looked into."""
 

@@ -11,6 +11,7 @@ from coordinator.core.definition import (
     Branch,
     Channel,
     Choose,
+    Compute,
     Files,
     Graph,
     Loop,
@@ -21,6 +22,7 @@ from coordinator.core.definition import (
     Primitive,
     Retry,
     Scope,
+    Wait,
     Workflow,
 )
 from coordinator.core.expressions import compile_expression
@@ -112,6 +114,22 @@ def foreach(
     return Step(step_id, ("map", items, as_name, list(steps), own), after=after, **keys)
 
 
+def compute(step_id: str, *after: str, values: Any, **keys: Any) -> Step:
+    """Values for the workflow's own state."""
+    return Step(step_id, Compute(values=compile_value(values)), after=after, **keys)
+
+
+def wait(step_id: str, *after: str, **keys: Any) -> Step:
+    """A wait for a `duration`, a moment (`until`) or a `signal`, each a template if it is text."""
+    own = {
+        name: compile_value(keys[name]) if isinstance(keys[name], str) else keys[name]
+        for name in ("duration", "until", "timeout")
+        if name in keys
+    }
+    left = {name: value for name, value in keys.items() if name not in (*own, "signal")}
+    return Step(step_id, Wait(signal=keys.get("signal"), **own), after=after, **left)
+
+
 def workflow(*steps: Step, **keys: Any) -> Workflow:
     """A whole definition."""
     known: dict[str, Node] = {}
@@ -177,7 +195,7 @@ def _node(scope: str, index: int, step: Step, known: dict[str, Node]) -> Node:
 
 
 def _primitive(path: str, raw: Any, known: dict[str, Node]) -> Primitive:
-    if isinstance(raw, Ask):
+    if isinstance(raw, Ask | Compute | Wait):
         return raw
     match raw:
         case ("scope", steps, own):

@@ -28,6 +28,7 @@ from coordinator.core.events import (
     ReplyStatus,
     ResumeRequested,
     RunStarted,
+    Signalled,
     TerminateRequested,
     TimerFired,
     TimerKind,
@@ -105,6 +106,10 @@ class Story:
         asked = self.questions.get(path)
         more.setdefault("attempt", asked.attempt if asked else 0)
         return self.happens(Answered(**self._stamp(), node=path, answer=answer, **more))
+
+    def signals(self, name: str, by: str = "ann", **values: Any) -> list[str]:
+        """Somebody sends the run a signal."""
+        return self.happens(Signalled(**self._stamp(), name=name, by=by, values=values))
 
     def cancels(self) -> list[str]:
         """Somebody cancels the run."""

@@ -17,7 +17,18 @@ from coordinator.core.definition import Graph, Join, OnBranchError, OnRest, Work
 from coordinator.core.events import Event
 from coordinator.core.report import rows
 from coordinator.core.state import NodeState, NodeStatus, RunState
-from tests.core.build import Step, ask, conditional, foreach, human, parallel, repeat, workflow
+from tests.core.build import (
+    Step,
+    ask,
+    compute,
+    conditional,
+    foreach,
+    human,
+    parallel,
+    repeat,
+    wait,
+    workflow,
+)
 from tests.core.story import Story
 
 CONDITIONS = (None, None, None, "task.flag", "!task.flag")
@@ -51,7 +62,7 @@ class _Maker:
             del keys["on_error"]
             keys["fallback"] = self.steps(0)
         kind = self.random.choice(
-            ["ask", "ask", "ask", "human"]
+            ["ask", "ask", "ask", "human", "wait", "set"]
             + (["parallel", "repeat", "choose", "foreach"] if depth else [])
         )
         return self.made(kind, name, after, depth, keys)
@@ -88,6 +99,14 @@ class _Maker:
             case "human":
                 keys["deadline"] = self.random.choice([None, 60_000])
                 return human(name, *after, gate=self.random.choice([None, "pass"]), **keys)
+            case "wait":
+                signal = {"signal": self.random.choice(["go", "stop"])}
+                limited = {**signal, "timeout": 60_000, "retry": {"max_attempts": 2}}
+                limits = self.random.choice([signal, limited, {"duration": 5_000}, {"until": 1}])
+                return wait(name, *after, **limits, **keys)
+            case "set":
+                value = self.random.choice(["{{ state.n | default(0) }}", 1, None, "{{ state.x }}"])
+                return compute(name, *after, values={"n": value}, **keys)
             case _:
                 retry = {"max_attempts": self.random.randint(1, 3), "delay_ms": 1_000}
                 keys["gate"] = self.random.choice([None, None, "pass"])
@@ -122,6 +141,7 @@ class _Walk:
             assert self.steps < 5_000, "the run does not end"
             self._note_requests()
             choices = [*self.story.requests, *self.story.questions, *self._retries()]
+            choices += self._waits()
             if self.story.run.record.agenda:
                 self.story.continues()
             elif self.story.run.record.paused_ms and self.random.random() < 0.5:
@@ -146,6 +166,24 @@ class _Walk:
             if kind == "retry" and self._attempt(path) == attempt
         ]
 
+    def _waits(self) -> list[str]:
+        nodes = self.story.run.nodes.items()
+        waiting = [path for path, state in nodes if state.status is NodeStatus.WAITING]
+        return [path for path in waiting if not self.story.run.nodes[path].asks_a_human]
+
+    def _end_wait(self, path: str) -> None:
+        attempt = self._attempt(path)
+        kinds = [kind for kind in ("wait", "timeout") if (path, attempt, kind) in self.story.timers]
+        if kinds and self.random.random() < 0.5:
+            self.story.fires(path, kinds[0], attempt)
+        else:
+            self._signal()
+
+    def _signal(self) -> None:
+        names = sorted(self.story.definition.signals)
+        if names:
+            self.story.signals(self.random.choice(names))
+
     def _attempt(self, path: str) -> int:
         state = self.story.run.nodes.get(path)
         return state.attempt if state else 0
@@ -155,6 +193,8 @@ class _Walk:
             self._answer(path)
         elif path in self.story.requests:
             self._reply(path)
+        elif path in self._waits():
+            self._end_wait(path)
         else:
             attempt = self._attempt(path)
             self.story.timers.pop((path, attempt, "retry"))
@@ -193,9 +233,11 @@ class _Walk:
             assert story.state is before or told, "a repeated event was applied in silence"
         elif chance < 0.32:
             story.pauses()
-        elif chance < 0.33 and self.steps > 5:
+        elif chance < 0.36:
+            self._signal()
+        elif chance < 0.37 and self.steps > 5:
             story.cancels()
-        elif chance < 0.335 and self.steps > 5:
+        elif chance < 0.375 and self.steps > 5:
             story.terminates()
 
     def _again(self) -> Event:
@@ -278,6 +320,7 @@ def _facts(state: RunState | None) -> tuple[Any, ...]:
         dict(state.nodes.items()),
         dict(state.scopes.items()),
         dict(state.results.items()),
+        dict(state.values.items()),
     )
 
 

@@ -129,6 +129,14 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "on_deadline": "`approve`, `reject`, or `{answer, comment, values}`; without it the step "
         "fails as `human_timeout`",
     },
+    "wait": {
+        "for": "how long; one of `for`, `until` and `signal` has to be there",
+        "until": "until when, with a zone; what is past already takes no time",
+        "signal": "the name of a signal; `timeout` bounds how long it may take",
+    },
+    "set": {
+        "values": "name: value; later steps read it as `state.<name>`, null takes it away",
+    },
     "persona": {
         "name": "what steps call it",
         "kind": "how it is reached; this version serves `command` and `human`",

@@ -113,6 +113,8 @@ def test_requirements_say_what_has_to_be_there() -> None:
         "foreach": [],
         "repeat": [],
         "human": ["human"],
+        "wait": [],
+        "set": [],
     }
 
 
