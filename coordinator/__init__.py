@@ -10,6 +10,7 @@ and another one holds every part to the table of who may import whom.
     ports         what the engine needs from the outside, each port with its promise
     plugin        the public classes of step types that do work of their own
     messages      what travels over the queues: fields of text, checked when read
+    child_messages  what runs say to each other: begin, stop, how it ended
     simulation    PURE. `decide` in a loop on a virtual clock
     engine        the loops: settle events, fire timers, execute work; no driver is imported here
     redis_store   the ports on a Redis or Valkey server; the only importer of redis

@@ -24,7 +24,7 @@ from coordinator.core.events import (
     TimerFired,
     TimerKind,
 )
-from coordinator.core.ids import OURSELVES, RUN_ID, message_id, split_message_id
+from coordinator.core.ids import CHILDREN, OURSELVES, RUN_ID, message_id, split_message_id
 from coordinator.core.jsontext import NotJsonError, dump_text, parse
 from coordinator.core.state import RunHead
 from coordinator.ports import Delivery, Reply, Request, SourceKind
@@ -128,7 +128,7 @@ def event_from_delivery(delivery: Delivery) -> Event:
     """
     _bounded(delivery.fields)
     if delivery.kind is SourceKind.REPLY:
-        return _replied(delivery)
+        return _replied(delivery, short_name(delivery.stream).partition(":")[2])
     if delivery.kind is SourceKind.INBOX:
         return _from_inbox(delivery)
     raise BadMessageError("a task is no event")
@@ -162,8 +162,10 @@ def _from_inbox(delivery: Delivery) -> Event:
         raise BadMessageError("the field 'run' is not the id of a run")
     if "continue" in fields:
         return Continued(**_common(delivery, run))
+    if "msg_id" in fields:
+        return _replied(delivery, CHILDREN)
     if "signal" not in fields:
-        raise BadMessageError("neither a timer nor a signal: no field 'signal'")
+        raise BadMessageError("no timer, no reply and no signal: no field 'signal'")
     try:
         return codec.signal_event(_parsed(fields, "signal"), **_common(delivery, run))
     except codec.BadSignalError as error:
@@ -179,7 +181,7 @@ def _timer_fired(delivery: Delivery, timer: Any) -> Event:
     raise BadMessageError("the field 'timer' is not [run, node, attempt, kind]")
 
 
-def _replied(delivery: Delivery) -> Event:
+def _replied(delivery: Delivery, sender: str) -> Event:
     fields = delivery.fields
     if fields.get("v", VERSION) != VERSION:
         raise BadMessageError(f"format {fields['v'][:20]!r}; this version reads format {VERSION}")
@@ -189,9 +191,8 @@ def _replied(delivery: Delivery) -> Event:
     run, node, attempt = parts
     if not fields.get("token"):
         raise BadMessageError("no field 'token'; copy it from the request")
-    sender = short_name(delivery.stream).partition(":")[2]
     try:
-        what = _reply_values(fields, is_executor=sender == OURSELVES)
+        what = _reply_values(fields, is_ours=sender in (OURSELVES, CHILDREN))
     except BadMessageError as error:
         failure = Failure(error_class=ErrorClass.INVALID_REPLY, message=error.reason)
         what = {"status": ReplyStatus.ERROR, "failure": failure}
@@ -205,7 +206,7 @@ def _replied(delivery: Delivery) -> Event:
     )
 
 
-def _reply_values(fields: Mapping[str, str], *, is_executor: bool) -> dict[str, Any]:
+def _reply_values(fields: Mapping[str, str], *, is_ours: bool) -> dict[str, Any]:
     status = _member(ReplyStatus, fields.get("status"))
     if status is None:
         raise BadMessageError(f"the field 'status' is none of {', '.join(ReplyStatus)}")
@@ -215,8 +216,9 @@ def _reply_values(fields: Mapping[str, str], *, is_executor: bool) -> dict[str, 
         "result": _parsed(fields, "result") if fields.get("result") else None,
         "failure": _failure(fields) if fields.get("error") else None,
         "patch": _patch(fields) if fields.get("artifacts") else None,
-        # A persona must not say where a run's files are; only the coordinator's own executor may.
-        "files": _object(fields, "files") if is_executor and fields.get("files") else None,
+        # A persona must not say where a run's files are; the coordinator's own executors, and
+        # child runs, may.
+        "files": _object(fields, "files") if is_ours and fields.get("files") else None,
         "usage": _object(fields, "usage") if fields.get("usage") else None,
         "worker": _short(fields, "worker"),
     }

@@ -142,10 +142,12 @@ def git_request(context: WorkflowContext) -> dict[str, Any]:
         params.setdefault("succeeded", bool(context.context.get("succeeded")))
     elif operation == "prepare":
         params.setdefault("merges", bool(context.context.get("merges")))
+    owner = str(context.context.get("files_of") or "")
     return {
         "operation": operation,
-        "run": context.run,
-        "node": context.node,
+        "run": owner or context.run,
+        # Several runs work on the ref of one: what each has done there must be told apart.
+        "node": f"{context.run}/{context.node}" if owner else context.node,
         "attempt": context.attempt,
         "params": params,
         "title": str(context.context.get("title") or context.task.get("title") or ""),

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from coordinator.core.children import child_of, child_payload, refusal
 from coordinator.core.commands import AskHuman, SendRequest
 from coordinator.core.context import RunScope
-from coordinator.core.definition import Ask, Channel, ErrorClass, Files, Node, ask_of
+from coordinator.core.definition import (
+    DEFAULT_TIMEOUT_MS,
+    Ask,
+    Channel,
+    ErrorClass,
+    Files,
+    Node,
+    ask_of,
+)
 from coordinator.core.durations import DurationError
 from coordinator.core.events import Answered, Failure, Replied, ReplyStatus, TimerFired, TimerKind
 from coordinator.core.failures import fail
 from coordinator.core.forms import form_problems
-from coordinator.core.ids import OURSELVES, attempt_token
+from coordinator.core.ids import CHILDREN, OURSELVES, attempt_token
 from coordinator.core.payload import persona_payload, run_files, work_payload
 from coordinator.core.settle import (
     anew,
@@ -26,7 +35,7 @@ from coordinator.core.settle import (
     try_again,
 )
 from coordinator.core.state import NodeState, NodeStatus
-from coordinator.core.templates import TemplateError
+from coordinator.core.templates import TemplateError, Value
 from coordinator.core.turn import LAND, Turn, parent_scope
 from coordinator.core.verdicts import read_verdict
 from coordinator.core.waits import on_time, rendered_ms
@@ -38,36 +47,68 @@ def ask(turn: Turn, path: str) -> None:
     primitive = ask_of(node)
     if state.status.is_settled:
         return
-    is_human = primitive.channel is Channel.HUMAN and not state.persona
-    state = state._replace(
-        status=NodeStatus.WAITING if is_human else NodeStatus.RUNNING,
-        attempt=state.attempt + 1,
-        started_ms=state.started_ms or turn.at_ms,
-        reason="waits for a human" if is_human else "",
-    )
+    channel = asked_target(node, state)[0]
+    state = _begun(turn, path, state, channel)
     turn.move(path, state)
     if primitive.files is Files.PATCH:
         join_patchers(turn, path, node)
     scope = RunScope(turn, path.removesuffix(LAND))
     try:
         params = primitive.params.render(scope)
-        timeout = rendered_ms(primitive.timeout, scope)
-        deadline = None if primitive.deadline is None else rendered_ms(primitive.deadline, scope)
+        timeout = _milliseconds(primitive.timeout, scope)
+        deadline = _milliseconds(primitive.deadline, scope)
     except (TemplateError, DurationError) as error:
         fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
         return
-    if is_human:
-        _ask_human(turn, path, node, params, deadline)
-    else:
-        _send(turn, path, node, state, (params, timeout, deadline))
+    match channel:
+        case Channel.HUMAN:
+            _ask_human(turn, path, node, params, deadline)
+        case Channel.CHILD:
+            _start_child(turn, path, primitive, params, timeout)
+        case _:
+            timeout = DEFAULT_TIMEOUT_MS if timeout is None else timeout
+            build = work_payload if channel is Channel.WORK else persona_payload
+            payload = build(turn, path, node, params=params, timeout_ms=timeout)
+            _send(turn, path, payload, timeout, deadline)
+
+
+def _begun(turn: Turn, path: str, state: NodeState, channel: Channel) -> NodeState:
+    """The node's state with the next attempt under way."""
+    is_human, attempt = channel is Channel.HUMAN, state.attempt + 1
+    child = child_of(turn, path, attempt) if channel is Channel.CHILD else ""
+    return state._replace(
+        status=NodeStatus.WAITING if is_human else NodeStatus.RUNNING,
+        attempt=attempt,
+        started_ms=state.started_ms or turn.at_ms,
+        reason="waits for a human" if is_human else child and f"run {child}",
+        child=child,
+    )
+
+
+def _milliseconds(value: Value | int | None, scope: RunScope) -> int | None:
+    return None if value is None else rendered_ms(value, scope)
+
+
+def _start_child(
+    turn: Turn, path: str, primitive: Ask, params: object, timeout: int | None
+) -> None:
+    problem = refusal(turn, primitive, params)
+    if problem:
+        turn.note(path, turn.node(path)._replace(child="", reason=""))
+        fail(turn, path, Failure(error_class=ErrorClass.REFUSED, message=problem))
+        return
+    _send(turn, path, child_payload(turn, path, primitive, params), timeout, None)
 
 
 def _send(
-    turn: Turn, path: str, node: Node, state: NodeState, asked: tuple[object, int, int | None]
+    turn: Turn,
+    path: str,
+    payload: Mapping[str, object],
+    timeout: int | None,
+    deadline: int | None,
 ) -> None:
-    params, timeout, deadline = asked
-    channel, target = asked_target(node, state)
-    build = work_payload if channel is Channel.WORK else persona_payload
+    state = turn.node(path)
+    channel, target = asked_target(turn.define(path), state)
     turn.count(running=1)
     turn.command(
         SendRequest(
@@ -76,11 +117,12 @@ def _send(
             node=path,
             attempt=state.attempt,
             token=attempt_token(turn.head.seed, path, state.attempt),
-            payload=build(turn, path, node, params=params, timeout_ms=timeout),
+            payload=payload,
             deadline_ms=None if deadline is None else turn.at_ms + deadline,
         )
     )
-    turn.set_timer(path, state.attempt, TimerKind.TIMEOUT, timeout)
+    if timeout is not None:
+        turn.set_timer(path, state.attempt, TimerKind.TIMEOUT, timeout)
 
 
 def _ask_human(turn: Turn, path: str, node: Node, params: object, deadline: int | None) -> None:
@@ -125,12 +167,14 @@ def on_reply(turn: Turn, event: Replied) -> None:
 
 def _expected_sender(turn: Turn, path: str, state: NodeState) -> str:
     channel, target = asked_target(turn.define(path), state)
-    return OURSELVES if channel is Channel.WORK else target
+    return {Channel.WORK: OURSELVES, Channel.CHILD: CHILDREN}.get(channel, target)
 
 
 def _on_final_reply(turn: Turn, event: Replied, node: Node) -> None:
     end_attempt(turn, event.node, stop=False)
     failure = event.failure
+    if event.files:
+        _take_files(turn, event.files)
     if event.status is ReplyStatus.ERROR:
         failure = failure or Failure(
             error_class=ErrorClass.PERSONA_ERROR, message="no reason given"
@@ -142,16 +186,24 @@ def _on_final_reply(turn: Turn, event: Replied, node: Node) -> None:
         message = "the reply changes files, and the persona is not allowed to (files: patch)"
         fail(turn, event.node, Failure(error_class=ErrorClass.REFUSED, message=message))
         return
-    if event.files:
-        merged = {**run_files(turn), **event.files}
-        turn.record = turn.record._replace(files=merged)
     conclude(turn, event, node, primitive)
+
+
+def _take_files(turn: Turn, changed: Mapping[str, object]) -> None:
+    """Note where the run's files are now, unless something newer is known already: of two child
+    runs on one ref, the one that ends last need not be the one that changed it last.
+    """
+    at_ms = changed.get("at_ms", turn.at_ms)
+    since = at_ms if isinstance(at_ms, int) else turn.at_ms
+    if since >= turn.record.files_ms:
+        known = {name: value for name, value in changed.items() if name != "at_ms"}
+        turn.record = turn.record._replace(files={**run_files(turn), **known}, files_ms=since)
 
 
 def conclude(turn: Turn, event: Replied, node: Node, primitive: Ask) -> None:
     """Read what the reply concluded, hold it against the gate, and land its patch."""
     path, verdict = event.node, event.verdict
-    if asked_target(node, turn.node(path))[0] is not Channel.WORK:
+    if asked_target(node, turn.node(path))[0] not in (Channel.WORK, Channel.CHILD):
         verdict = read_verdict(event.result, verdict, tests_required=primitive.tests_required)
     failure = gate_failure(node, verdict)
     if failure is None and not (event.patch and verdict != "fail"):

@@ -17,6 +17,7 @@ from coordinator.core.events import (
     Continued,
     Event,
     Failure,
+    Parent,
     PauseRequested,
     Replied,
     ReplyStatus,
@@ -98,7 +99,12 @@ def scope_from(data: Json) -> ScopeState:
 
 def head_data(head: RunHead) -> dict[str, object]:
     """A head, with the format of the whole run as `v`."""
-    return {"v": FORMAT, **head._asdict()}
+    data = {"v": FORMAT, **head._asdict()}
+    if head.parent is None:
+        del data["parent"]
+    else:
+        data["parent"] = parent_data(head.parent)
+    return data
 
 
 def head_from(data: Json) -> RunHead:
@@ -109,7 +115,10 @@ def head_from(data: Json) -> RunHead:
     """
     if not isinstance(data.get("v"), int) or data["v"] > FORMAT:
         raise UnknownFormatError("the run", data.get("v"))
-    return RunHead(**_known(data, RunHead))
+    known = _known(data, RunHead)
+    if known.get("parent") is not None:
+        known["parent"] = parent_from(known["parent"])
+    return RunHead(**known)
 
 
 def record_data(record: RunRecord) -> dict[str, object]:
@@ -146,6 +155,16 @@ def failure_from(data: Json) -> Failure:
     )
 
 
+def parent_data(parent: Parent) -> dict[str, object]:
+    """Whose child a run is, as JSON."""
+    return dict(parent._asdict())
+
+
+def parent_from(data: Json) -> Parent:
+    """The parent that `parent_data` wrote."""
+    return Parent(**_known(data, Parent))
+
+
 def _without_defaults(value: tuple[object, ...], kind: Any) -> dict[str, object]:
     defaults = kind._field_defaults
     return {
@@ -177,9 +196,16 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = {
 
 _TAGS: Final = {kind: tag for tag, kind in EVENT_TYPES.items()}
 _READERS: Final[Mapping[tuple[type[Event], str], Callable[[Any], object]]] = {
+    (RunStarted, "parent"): parent_from,
     (Replied, "status"): ReplyStatus,
     (Replied, "failure"): failure_from,
     (TimerFired, "kind"): TimerKind,
+}
+
+
+_WRITERS: Final[Mapping[type, Callable[[Any], object]]] = {
+    Failure: failure_data,
+    Parent: parent_data,
 }
 
 
@@ -205,7 +231,8 @@ def event_data(event: Event) -> dict[str, object]:
     for name, default in _FIELDS[kind]:
         value = getattr(event, name)
         if value != default:
-            data[name] = failure_data(value) if isinstance(value, Failure) else value
+            writer = _WRITERS.get(type(value))
+            data[name] = writer(value) if writer else value
     return data
 
 

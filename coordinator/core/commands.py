@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.core.definition import Channel
-from coordinator.core.events import TimerKind
+from coordinator.core.events import Failure, Parent, TimerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,8 @@ class SendRequest:
     attempt: int
     token: str
     payload: Mapping[str, object]
-    """JSON: `{task, params, context, files, attempt, feedback}`, for git work `{type, params, …}`.
+    """JSON: `{task, params, context, files, attempt, feedback}`, for git work `{type, params, …}`,
+    for a child run `{run, digest, task, params, …}` (`children.py`).
     """
     deadline_ms: int | None = None
     """When waiting for a worker ends (milliseconds since 1970)."""
@@ -37,7 +38,11 @@ class SettleRequest:
     node: str
     attempt: int
     stop: bool = False
-    """Tell a worker that may be busy with it to stop."""
+    """Tell a worker that may be busy with it to stop; a child run is cancelled."""
+    child: str = ""
+    """The child run that does the attempt, if one does."""
+    at_once: bool = False
+    """The child run is terminated instead: neither its `undo` nor its `finally` run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +90,24 @@ class ContinueLater:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParentReply:
+    """How a child run ended, for the step that waits for it."""
+
+    parent: Parent
+    child: str
+    """The run that ended."""
+    verdict: str | None = None
+    result: object = None
+    failure: Failure | None = None
+    files: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndRun:
-    """The run is over; take it off the list of open runs."""
+    """The run is over; take it off the list of open runs, and tell its parent if it has one."""
 
     status: str
+    reply: ParentReply | None = None
 
 
 Command = (

@@ -126,7 +126,7 @@ def shut_when_decided(turn: Turn, scope: str, tally: ScopeState) -> None:
         is_hopeless = tally.succeeded + tally.unsettled < policy.need
         if is_enough and policy.on_rest is OnRest.KEEP and _meets_gate(turn, scope, tally):
             keep(turn, scope)
-            succeed(turn, scope, verdict=_verdict_of(tally))
+            succeed(turn, scope, verdict=tally.verdict)
         elif is_enough or is_hopeless:
             shut(turn, scope)
     elif tally.failed and policy.on_branch_error is OnBranchError.FAIL_FAST:
@@ -223,7 +223,7 @@ def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> N
 
 
 def _end_container(turn: Turn, owner: str, scope: str, tally: ScopeState) -> None:
-    verdict = _verdict_of(tally)
+    verdict = tally.verdict
     if not _meets_gate(turn, owner, tally):
         gate = turn.define(owner).gate
         message = f"gate: the verdict is {verdict or 'missing'}, and it has to be {gate}"
@@ -242,15 +242,7 @@ def _fail(turn: Turn, owner: str, failure: Failure, *, origin: str = "") -> None
 
 def _meets_gate(turn: Turn, owner: str, tally: ScopeState) -> bool:
     gate = turn.define(owner).gate
-    return gate is None or _verdict_of(tally) == gate
-
-
-def _verdict_of(tally: ScopeState) -> str | None:
-    if tally.fails:
-        return "fail"
-    if tally.unknowns:
-        return "unknown"
-    return "pass" if tally.passes else None
+    return gate is None or tally.verdict == gate
 
 
 def bounded(operands: Mapping[str, object]) -> dict[str, object]:

@@ -110,8 +110,11 @@ def _newborn(definition: Workflow, event: RunStarted) -> RunState:
         created_ms=event.at_ms,
         seed=event.seed or event.id,
         may_push=event.may_push,
+        parent=event.parent,
     )
-    record = RunRecord(status=RunStatus.PENDING, at_ms=event.at_ms)
+    record = RunRecord(status=RunStatus.PENDING, at_ms=event.at_ms, files=event.files)
+    if event.problem:
+        return RunState(event.run, head, record)
     bare = Turn(definition, RunState(event.run, head, record), event)
     scope = RunScope(bare)
     try:
@@ -124,8 +127,8 @@ def _newborn(definition: Workflow, event: RunStarted) -> RunState:
 
 def _apply(turn: Turn, event: Event) -> None:
     match event:
-        case RunStarted():
-            _begin(turn)
+        case RunStarted(problem=problem):
+            phases.refuse(turn, problem) if problem else _begin(turn)
         case Replied():
             attempts.on_reply(turn, event)
         case TimerFired(kind=TimerKind.RUN_TIMEOUT):

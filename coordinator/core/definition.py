@@ -6,7 +6,7 @@ primitives below; `decide` knows nothing else. Every step sits in a `Graph`; con
 | primitive | what it asks of `decide`                  | lowered from                   |
 |-----------|-------------------------------------------|--------------------------------|
 | `Ask`     | send a request, settle with the reply     | persona-request, git-operation, |
-|           |                                           | human, plugin types            |
+|           |                                           | human, workflow, plugin types  |
 | `Scope`   | run a graph; done when enough of it is    | parallel                       |
 | `Choose`  | run one branch: the first whose condition | conditional, switch            |
 |           | holds, or the one that a value names      |                                |
@@ -26,6 +26,9 @@ from typing import Final, NamedTuple
 from coordinator.core.expressions import Expression
 from coordinator.core.ids import Digest, static_path, underscored
 from coordinator.core.templates import Value
+
+DEFAULT_TIMEOUT_MS: Final = 3_600_000
+"""What an attempt may take where nobody said anything."""
 
 
 class Join(StrEnum):
@@ -107,11 +110,14 @@ class OnError:
 
 
 class Channel(StrEnum):
-    """Who is asked: a persona's worker, the coordinator's own executor, or a human's inbox."""
+    """Who is asked: a persona's worker, the coordinator's own executor, a human's inbox, or a run
+    of another workflow.
+    """
 
     PERSONA = "persona"
     WORK = "work"
     HUMAN = "human"
+    CHILD = "child"
 
 
 class Files(StrEnum):
@@ -120,6 +126,18 @@ class Files(StrEnum):
     NONE = "none"
     READ = "read"
     PATCH = "patch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A typed input of a workflow."""
+
+    name: str
+    type: str = "string"
+    required: bool = False
+    default: object = None
+    enum: tuple[object, ...] | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +157,15 @@ class Ask:
 
     channel: Channel
     target: str
-    """The persona's name, the type name whose executor runs (`git-operation`), or `human`."""
+    """The persona's name, the type name whose executor runs (`git-operation`), `human`, or the id
+    of the workflow that is run.
+    """
     params: Value
     files: Files = Files.NONE
-    timeout: Value | int = 3_600_000
-    """Per attempt, from dispatch: milliseconds, or a template that gives a duration."""
+    timeout: Value | int | None = DEFAULT_TIMEOUT_MS
+    """Per attempt, from dispatch: milliseconds, or a template that gives a duration; None, only of
+    a child run, sets no limit.
+    """
     deadline: Value | int | None = None
     """How long the request may wait for a worker, or a human's answer may take."""
     tests_required: bool = False
@@ -154,6 +176,10 @@ class Ask:
     assignees: tuple[str, ...] = ()
     on_deadline: Mapping[str, object] | None = None
     """Of a human: the answer that the deadline gives; None fails with `human_timeout`."""
+    child: Digest | None = None
+    """Of a child run: which definition of the workflow."""
+    parameters: tuple[Parameter, ...] = ()
+    """Of a child run: what the workflow takes."""
 
 
 class OnRest(StrEnum):
@@ -290,18 +316,6 @@ class Graph:
     """Ids of the nodes without dependencies, in file order."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A typed input of the workflow."""
-
-    name: str
-    type: str = "string"
-    required: bool = False
-    default: object = None
-    enum: tuple[object, ...] | None = None
-    description: str = ""
-
-
 def ask_of(node: Node) -> Ask:
     """The node's `Ask`.
 
@@ -347,6 +361,8 @@ class Workflow:
     description: str = ""
     nodes: Mapping[str, Node] = field(default_factory=dict)
     """Every node by its static path, those inside containers, undo and finally included."""
+    children: Mapping[Digest, Workflow] = field(default_factory=dict)
+    """The workflows that its steps run, and those that these run, by digest."""
     names: Mapping[str, NamedNode] = field(init=False)
     """Every node by the name that expressions use for it."""
     item_names: frozenset[str] = field(init=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,19 @@ class _Event:
     run: str
     at_ms: int
     seed: str = ""
+
+
+class Parent(NamedTuple):
+    """The step of another run that a run was started by, and that waits for its end."""
+
+    run: str
+    node: str
+    attempt: int
+    token: str
+    depth: int = 1
+    """How many runs are above this one."""
+    files_of: str = ""
+    """The run whose git ref both work on; empty where each has one of its own, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +47,12 @@ class RunStarted(_Event):
     env: Mapping[str, object] = field(default_factory=dict)
     may_push: bool = True
     idempotency_key: str | None = None
+    parent: Parent | None = None
+    """Of a child run: whose step it is."""
+    files: Mapping[str, object] | None = None
+    """Of a child run: where the parent's files are, which it works on too."""
+    problem: str = ""
+    """Why the run can do nothing but fail at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +88,9 @@ class Replied(_Event):
     patch: Mapping[str, object] | None = None
     """`{base, diff}`: the change to the run's files that came with the reply."""
     files: Mapping[str, object] | None = None
-    """Of git work: the changed keys of the run's files."""
+    """Of git work: the changed keys of the run's files; of a child run: its files, and as `at_ms`
+    since when they are so.
+    """
     usage: Mapping[str, object] | None = None
     worker: str = ""
     sender: str = ""

@@ -19,6 +19,8 @@ Digest = NewType("Digest", str)
 
 OURSELVES: Final = "coordinator"
 """Under this name the coordinator's own executors reply; no persona may have it."""
+CHILDREN: Final = "@children"
+"""Under this name child runs reply; it is no name that a persona could have."""
 STEP_ID: Final = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
 SIGNAL_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 """The whole name of a signal."""
@@ -34,9 +36,20 @@ def run_id_for(entry_id: str, partition: int = 0) -> RunId:
 
     Ten characters of time, so that ids sort, then sixteen of a hash, so that they are unique.
     """
-    milliseconds = int(entry_id.partition("-")[0])
-    seed = int.from_bytes(_digest(f"run {partition} {entry_id}")[:10], "big")
-    return RunId(_base32(milliseconds, 10) + _base32(seed, 16))
+    return _run_id(int(entry_id.partition("-")[0]), f"run {partition} {entry_id}")
+
+
+def child_run_id(at_ms: int, parent_message: str) -> RunId:
+    """The id of the run that does what the message `parent_message` asks for, decided at `at_ms`.
+
+    One attempt of one step has one child run, however often it is told to begin.
+    """
+    return _run_id(at_ms, f"child {parent_message}")
+
+
+def _run_id(milliseconds: int, seed: str) -> RunId:
+    number = int.from_bytes(_digest(seed)[:10], "big")
+    return RunId(_base32(milliseconds, 10) + _base32(number, 16))
 
 
 def milliseconds_of(run: str) -> int:

@@ -12,11 +12,16 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
-from coordinator.core.definition import Channel, Files, Graph, Limits, Primitive
+from coordinator.core.definition import (
+    DEFAULT_TIMEOUT_MS,
+    Channel,
+    Files,
+    Graph,
+    Limits,
+    Primitive,
+)
 from coordinator.core.expressions import Expression
 from coordinator.core.templates import Value
-
-DEFAULT_TIMEOUT_MS = 3_600_000
 
 
 class Mark(Enum):

@@ -57,6 +57,7 @@ def work_payload(
         "type": ask.target,
         "params": params,
         "run": turn.state.id,
+        "files_of": turn.head.parent.files_of if turn.head.parent else "",
         "node": served,
         "attempt": turn.node(served).attempt if served != path else turn.node(path).attempt,
         "title": _title(turn, served),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from coordinator.core.children import reply_of, works_for_parent
 from coordinator.core.commands import EndRun
 from coordinator.core.containers import doom, open_scope
 from coordinator.core.context import RunScope
@@ -15,10 +16,16 @@ from coordinator.core.places import item_scopes, locate
 from coordinator.core.settle import end_attempt, error_of, settle, shut
 from coordinator.core.state import NodeStatus, Phase, RunStatus
 from coordinator.core.templates import TemplateError
-from coordinator.core.turn import PHASE_SCOPES, PREPARE, RELEASE, ROLLBACK, Turn, child_path
+from coordinator.core.turn import (
+    PHASE_SCOPES,
+    PREPARE,
+    RELEASE,
+    ROLLBACK,
+    TERMINATED,
+    Turn,
+    child_path,
+)
 
-TERMINATED: Final = "terminated"
-"""The outcome of a run that was ended at once; its status is `cancelled`."""
 _FOLLOWING: Final[dict[Phase, tuple[Phase, ...]]] = {
     phase: tuple(Phase)[at:] for at, phase in enumerate(tuple(Phase))
 }
@@ -32,7 +39,8 @@ def begin(turn: Turn) -> None:
     turn.record = turn.record._replace(status=RunStatus.RUNNING)
     if turn.definition.timeout_ms is not None:
         turn.set_timer("", 0, TimerKind.RUN_TIMEOUT, turn.definition.timeout_ms)
-    if turn.definition.uses_files and turn.head.task.get("repo"):
+    needs_files = turn.definition.uses_files and turn.record.files is None
+    if needs_files and turn.head.task.get("repo"):
         turn.push("ask", PREPARE)
     else:
         _open_main(turn)
@@ -83,7 +91,7 @@ def _opens(turn: Turn, phase: Phase) -> bool:
         case Phase.FINALLY if outcome != TERMINATED and definition.finally_:
             open_scope(turn, "finally")
             return True
-        case Phase.RELEASING if turn.record.files:
+        case Phase.RELEASING if turn.record.files and not works_for_parent(turn):
             turn.push("ask", RELEASE)
             return True
         case _:
@@ -172,7 +180,21 @@ def _finish(turn: Turn) -> None:
     )
     if turn.definition.timeout_ms is not None:
         turn.clear_timer("", 0, TimerKind.RUN_TIMEOUT)
-    turn.command(EndRun(status=status.value))
+    turn.command(EndRun(status=status.value, reply=reply_of(turn)))
+
+
+def refuse(turn: Turn, problem: str) -> None:
+    """End the run before anything of it has begun."""
+    error = error_of(ErrorClass.REFUSED, problem)
+    turn.record = turn.record._replace(
+        status=RunStatus.FAILED,
+        phase=Phase.ENDED,
+        outcome="failed",
+        error=error,
+        ended_ms=turn.at_ms,
+        outputs={},
+    )
+    turn.command(EndRun(status=RunStatus.FAILED.value, reply=reply_of(turn)))
 
 
 def _outputs(turn: Turn) -> dict[str, object]:

@@ -35,6 +35,8 @@ class NodeRow(NamedTuple):
     error: Mapping[str, object] | None
     reason: str
     detail: object
+    child: str = ""
+    """The run that does, or did, its last attempt, of a step that runs another workflow."""
 
 
 def rows(definition: Workflow, state: RunState) -> list[NodeRow]:
@@ -114,4 +116,5 @@ def _row(path: str, node: Node, state: NodeState) -> NodeRow:
         error=state.error,
         reason=state.reason,
         detail=state.detail,
+        child=state.child,
     )

@@ -9,7 +9,7 @@ from coordinator.core.commands import SettleRequest, WithdrawQuestion
 from coordinator.core.definition import Channel, Join, Node, Wait, ask_of
 from coordinator.core.events import TimerKind
 from coordinator.core.state import NodeState, NodeStatus
-from coordinator.core.turn import LAND, Turn, parent_scope
+from coordinator.core.turn import LAND, TERMINATED, Turn, parent_scope
 
 
 def settle(
@@ -91,7 +91,13 @@ def end_attempt(turn: Turn, path: str, *, stop: bool) -> None:
             channel, target = asked_target(turn.define(path), state)
             turn.command(
                 SettleRequest(
-                    channel=channel, target=target, node=path, attempt=state.attempt, stop=stop
+                    channel=channel,
+                    target=target,
+                    node=path,
+                    attempt=state.attempt,
+                    stop=stop,
+                    child=state.child,
+                    at_once=turn.record.outcome == TERMINATED,
                 )
             )
             turn.clear_timer(path, state.attempt, TimerKind.TIMEOUT)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from coordinator.core.events import Parent
 from coordinator.core.pmap import PMap
 
 
@@ -150,6 +151,8 @@ class NodeState(NamedTuple):
     """
     is_cancelling: bool = False
     """A container whose steps are being cancelled; it is cancelled with the last of them."""
+    child: str = ""
+    """The run that does, or did, the last attempt of a step that runs another workflow."""
 
     @property
     def asks_a_human(self) -> bool:
@@ -190,6 +193,15 @@ class ScopeState(NamedTuple):
     kept: int = 0
     """How many kept scopes there are below it."""
 
+    @property
+    def verdict(self) -> str | None:
+        """`fail` if any node's is, else `unknown` if any is, else `pass`; None without any."""
+        if self.fails:
+            return "fail"
+        if self.unknowns:
+            return "unknown"
+        return "pass" if self.passes else None
+
 
 class RunHead(NamedTuple):
     """What is written once, when the run starts."""
@@ -205,6 +217,8 @@ class RunHead(NamedTuple):
     created_ms: int
     seed: str
     may_push: bool
+    parent: Parent | None = None
+    """Of a child run: whose step it is."""
 
 
 class RunRecord(NamedTuple):
@@ -234,6 +248,8 @@ class RunRecord(NamedTuple):
     """A step failed that asks for what the run pushed to be rolled back."""
     files: Mapping[str, object] | None = None
     """`{repo, ref, branch, base_branch, base_revision, revision}` of the run's git ref."""
+    files_ms: int = 0
+    """Since when `files` are so; 0 where they are as the run got them from its parent."""
     agenda: tuple[tuple[str, ...], ...] = ()
     """Work that did not fit into the last commit."""
     outputs: object = None

@@ -41,6 +41,8 @@ CHUNK: Final = 100
 """How many nodes one agenda item handles before it makes room for others."""
 PHASE_SCOPES: Final = ("", "finally", "on_failure")
 """Scopes that are a part of the run rather than of a container."""
+TERMINATED: Final = "terminated"
+"""The outcome of a run that was ended at once; its status is `cancelled`."""
 PREPARE: Final = "@prepare"
 RELEASE: Final = "@release"
 ROLLBACK: Final = "@rollback"

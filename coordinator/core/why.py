@@ -18,7 +18,9 @@ class Wait(NamedTuple):
 
     path: str
     kind: str
-    """`persona`, `human`, `timer`, `signal`, `dependency`, `coordinator`, `review` or `paused`."""
+    """`persona`, `human`, `timer`, `signal`, `run`, `dependency`, `coordinator`, `review` or
+    `paused`.
+    """
     detail: str
 
 
@@ -118,6 +120,8 @@ def _of_request(path: str, asked: Ask, known: NodeState, serving: Serving) -> Wa
         return Wait(path, "coordinator", "its reply is there and its changes wait to be applied")
     if asked.channel is Channel.WORK and not known.persona:
         return Wait(path, "coordinator", f"{asked.target} is under way (attempt {known.attempt})")
+    if asked.channel is Channel.CHILD and not known.persona:
+        return Wait(path, "run", f"waits for run {known.child} of {asked.target}")
     persona = known.persona or asked.target
     if persona in serving.personas:
         return Wait(path, "persona", f"{persona} was asked (attempt {known.attempt})")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coordinator.core.definition import (
+    DEFAULT_TIMEOUT_MS,
     Ask,
     Channel,
     Graph,
@@ -16,7 +17,7 @@ from coordinator.core.definition import (
     OnErrorAction,
     Retry,
 )
-from coordinator.core.lowering import DEFAULT_TIMEOUT_MS, Addressee, Mark, Parts, StepKeyError
+from coordinator.core.lowering import Addressee, Mark, Parts, StepKeyError
 from coordinator.core.templates import Value, compile_value
 from coordinator.definitions.check import Checked, fields_of, mark_of
 from coordinator.definitions.errors import join_of, retry_of

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from coordinator.core.definition import Parameter, Workflow
+from coordinator.core.parameters import fits, read_values
 from coordinator.definitions.check import Checked
 from coordinator.definitions.faults import nearest
 from coordinator.definitions.parse import ROOTS
@@ -16,7 +15,6 @@ from coordinator.definitions.report import Named, Reporter, kind_of
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 TYPE_SPELLINGS: Final = {"array": "list", "int": "integer", "float": "number", "bool": "boolean"}
-_TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def read_parameters(checked: Checked, named: Named, report: Reporter) -> tuple[Parameter, ...]:
@@ -33,9 +31,9 @@ def read_parameters(checked: Checked, named: Named, report: Reporter) -> tuple[P
         at = named.origin("params", name)
         _check_name(name, at, report)
         for index, choice in enumerate(choices or ()):
-            if not _fits(choice, kind):
+            if not fits(choice, kind):
                 _refuse(report, (*at, "enum", index), name, kind, choice)
-        if default is not None and not _fits(default, kind):
+        if default is not None and not fits(default, kind):
             _refuse(report, (*at, "default"), name, kind, default)
         elif default is not None and choices is not None and default not in choices:
             report.value("WF037", (*at, "default"), f'the default of "{name}" is none of its enum')
@@ -67,24 +65,6 @@ def _refuse(
     report.value("WF037", at, f'"{name}" is of type {kind}, but this is {kind_of(value)}')
 
 
-def _fits(value: object, kind: str) -> bool:
-    match kind:
-        case "string":
-            return isinstance(value, str)
-        case "boolean":
-            return isinstance(value, bool)
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "number":
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                return False
-            return math.isfinite(value)
-        case "list":
-            return isinstance(value, list)
-        case _:
-            return isinstance(value, Mapping)
-
-
 def check_params(
     workflow: Workflow, given: Mapping[str, object]
 ) -> tuple[dict[str, object], list[str]]:
@@ -99,42 +79,5 @@ def check_params(
             near = nearest(name, list(declared))
             hint = f'; did you mean "{near}"?' if near else ""
             problems.append(f'{workflow.id} has no parameter "{name}"{hint}')
-    values: dict[str, object] = {}
-    for name, about in declared.items():
-        if given.get(name) is None:
-            if about.required and about.default is None:
-                problems.append(f'the parameter "{name}" ({about.type}) is required')
-            values[name] = about.default
-            continue
-        value = _coerced(given[name], about.type)
-        values[name] = value
-        if not _fits(value, about.type):
-            problems.append(f'"{name}" has to be {_words(about.type)}, not {_shown(value)}')
-        elif about.enum is not None and value not in about.enum:
-            choices = ", ".join(map(str, about.enum))
-            problems.append(f'"{name}" has to be one of {choices}; not {_shown(value)}')
-    return values, problems
-
-
-def _words(kind: str) -> str:
-    return {"integer": "an integer", "string": "text", "object": "a JSON object"}.get(
-        kind, f"a {kind}"
-    )
-
-
-def _shown(value: object) -> str:
-    return f'"{value}"'[:60] if isinstance(value, str) else kind_of(value)
-
-
-def _coerced(value: object, kind: str) -> object:
-    """`value`, or what its text means as a `kind`."""
-    if not isinstance(value, str) or kind == "string":
-        return value
-    if kind == "boolean":
-        return _TRUTH.get(value.strip().lower(), value)
-    if kind == "list" and not value.lstrip().startswith("["):
-        return [each.strip() for each in value.split(",")] if value.strip() else []
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value
+    values, more = read_values(workflow.parameters, given)
+    return values, problems + more

@@ -9,19 +9,24 @@ from dataclasses import replace
 from typing import Final
 
 from coordinator import faults
-from coordinator.core.definition import Workflow
+from coordinator.child_messages import ChildMessage, child_from_delivery, is_child
+from coordinator.core.definition import Graph, Workflow
 from coordinator.core.events import RunStarted
-from coordinator.core.ids import run_id_for
+from coordinator.core.ids import Digest, run_id_for
 from coordinator.core.routing import NoRouteError
 from coordinator.core.tasks import TaskError, normalise_task
 from coordinator.engine.catalogue import (
     Catalogue,
+    DefinitionMissingError,
+    DefinitionUnusableError,
     UnknownDefinitionError,
     UnknownWorkflowError,
 )
 from coordinator.messages import BadMessageError, task_from_delivery
-from coordinator.ports import Delivery
+from coordinator.ports import Delivery, SourceKind
 
+POISONED_AFTER: Final = 5
+"""Deliveries of one entry after which a failing one is given up."""
 _MOST_WAITING: Final = 1_000
 _NEVER: Final = (NoRouteError, UnknownDefinitionError, UnknownWorkflowError)
 
@@ -44,15 +49,28 @@ class Intake:
         self._env = env
         self._waiting: dict[str, tuple[Delivery, float]] = {}
 
-    async def accept(self, delivery: Delivery) -> tuple[RunStarted, Workflow]:
-        """The event that starts the task's run, and the definition it will be pinned to.
+    def begins_run(self, delivery: Delivery) -> bool:
+        """Whether the delivery is the beginning of a run: a task, or a child run."""
+        if delivery.kind is SourceKind.TASK:
+            return True
+        return delivery.kind is SourceKind.INBOX and is_child(delivery.fields)
 
-        The run id is derived from the entry, so that a redelivered task cannot start two runs.
+    async def accept(self, delivery: Delivery) -> tuple[RunStarted, Workflow]:
+        """The event that starts the run, and the definition it will be pinned to.
+
+        The run id is derived from the entry, so that a redelivered one cannot start two runs.
 
         Raises:
-            TaskRefusedError: it can never become a run.
+            TaskRefusedError: the task can never become a run.
+            BadMessageError: no child run is asked for.
             NothingActiveError: there are no definitions yet; try again.
+            DefinitionUnusableError: another coordinator may be able to use it.
         """
+        if delivery.kind is SourceKind.INBOX:
+            return await self._adopt(delivery)
+        return await self._accept_task(delivery)
+
+    async def _accept_task(self, delivery: Delivery) -> tuple[RunStarted, Workflow]:
         try:
             message = task_from_delivery(delivery)
             task = normalise_task(message.task, entry_id=delivery.entry_id)
@@ -81,6 +99,39 @@ class Intake:
         faults.point("intake.after")
         return event, chosen.workflow
 
+    async def _adopt(self, delivery: Delivery) -> tuple[RunStarted, Workflow]:
+        """A child that cannot run begins and fails, so that the step that waits hears of it."""
+        child = child_from_delivery(delivery)
+        problem, workflow, params = child.problem, None, child.params
+        try:
+            workflow = await self.catalogue.workflow(child.digest)
+        except DefinitionUnusableError as error:
+            is_last_try = delivery.deliveries >= POISONED_AFTER
+            if not (is_last_try or isinstance(error, DefinitionMissingError)):
+                raise
+            problem = problem or str(error)
+        if workflow is not None and not problem:
+            params, problems = self._check_params(workflow, child.params)
+            problem = f"params of {workflow.id}: {'; '.join(problems)}" if problems else ""
+        event = RunStarted(
+            id=f"inbox:{delivery.entry_id}",
+            run=child.run,
+            at_ms=delivery.at_ms,
+            seed=secrets.token_hex(12),
+            workflow=child.workflow,
+            digest=child.digest,
+            revision=child.revision,
+            task=child.task,
+            params=params,
+            env=child.env,
+            may_push=child.may_push,
+            parent=child.parent,
+            files=child.files,
+            problem=problem,
+        )
+        faults.point("intake.after")
+        return event, workflow or _unknown(child)
+
     def wait(self, delivery: Delivery) -> bool:
         """Keep a task until there are definitions; False if it was being kept already.
 
@@ -107,3 +158,14 @@ class Intake:
             replace(delivery, at_ms=delivery.at_ms + int((now - since) * 1_000))
             for delivery, since in waiting.values()
         ]
+
+
+def _unknown(child: ChildMessage) -> Workflow:
+    """What stands for a definition that nobody has: its run can only fail."""
+    return Workflow(
+        id=child.workflow,
+        name=child.workflow,
+        version="",
+        digest=Digest(child.digest),
+        graph=Graph(path="", nodes={}, roots=()),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coordinator.core.commands import EndRun, SendRequest
-from coordinator.core.definition import Workflow
+from coordinator.core.definition import Ask, Channel, Node, Workflow
 from coordinator.core.events import Replied, RunStarted
 from coordinator.core.state import SETTLED, NodeStatus, RunState
 from coordinator.engine.observe import Telemetry
@@ -18,19 +18,25 @@ def report(
         event = entry.event
         if isinstance(event, RunStarted):
             telemetry.run_started(definition.id)
-        elif isinstance(event, Replied) and (node := definition.node(event.node)):
-            telemetry.replied(getattr(node.primitive, "target", node.type), event.status.value)
+        elif isinstance(event, Replied):
+            _replied(telemetry, definition.node(event.node), event)
         for path, status, _ in entry.moves:
             _settled(telemetry, definition, state, path, status)
     for command in transition.commands:
         match command:
-            case SendRequest():
+            case SendRequest(channel=channel) if channel is not Channel.CHILD:
                 telemetry.requested(command.target)
             case EndRun():
                 seconds = (state.record.ended_ms - state.head.created_ms) / 1_000
                 telemetry.run_ended(definition.id, command.status, seconds)
             case _:
                 pass
+
+
+def _replied(telemetry: Telemetry, node: Node | None, event: Replied) -> None:
+    asked = node.primitive if node else None
+    if isinstance(asked, Ask) and asked.channel is not Channel.CHILD:
+        telemetry.replied(asked.target, event.status.value)
 
 
 def _settled(

@@ -24,7 +24,7 @@ from coordinator.engine.catalogue import (
     DefinitionUnusableError,
     NothingActiveError,
 )
-from coordinator.engine.intake import Intake, TaskRefusedError
+from coordinator.engine.intake import POISONED_AFTER, Intake, TaskRefusedError
 from coordinator.engine.observe import Telemetry
 from coordinator.engine.reporting import report
 from coordinator.messages import BadMessageError, event_from_delivery
@@ -35,7 +35,6 @@ from coordinator.ports import (
     EventSource,
     JournalEntry,
     RunStore,
-    SourceKind,
     StoredRun,
     StoreUnavailableError,
     StoreUnsuitableError,
@@ -43,8 +42,6 @@ from coordinator.ports import (
 )
 
 MAX_CONFLICTS: Final = 50
-POISONED_AFTER: Final = 5
-"""Deliveries of one entry after which a failing one is moved to the dead letters."""
 _MOST_CACHED: Final = 2_000
 
 
@@ -173,7 +170,7 @@ class Settler:
             await self._source.settle([delivery])
             return None, None
         try:
-            if delivery.kind is SourceKind.TASK:
+            if self._intake.begins_run(delivery):
                 return await self._intake.accept(delivery)
             return event_from_delivery(delivery), None
         except (BadMessageError, TaskRefusedError) as error:

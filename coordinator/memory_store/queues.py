@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from coordinator import faults
+from coordinator.child_messages import is_child
 from coordinator.core.ids import RunId, run_id_for
 from coordinator.memory_store.memory import KINDS, Memory, Queue, Taken
 from coordinator.messages import BadMessageError, reply_fields, request_from_fields
@@ -80,8 +81,12 @@ class MemoryEventSource:
 
     async def is_queued(self, run: RunId) -> bool:
         """As `EventSource.is_queued`."""
-        tasks = self._memory.queue("tasks")
-        return any(run_id_for(entry) == run for entry in (*tasks.waiting, *tasks.owned))
+        tasks, inbox = self._memory.queue("tasks"), self._memory.queue("inbox")
+        if any(run_id_for(entry) == run for entry in (*tasks.waiting, *tasks.owned)):
+            return True
+        owned = (each.fields for each in inbox.owned.values())
+        entries = (*inbox.waiting.values(), *owned)
+        return any(is_child(fields) and fields.get("run") == run for fields in entries)
 
     def follow(self, personas: Sequence[str]) -> None:
         """As `EventSource.follow`."""

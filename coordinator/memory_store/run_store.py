@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+from coordinator.child_messages import begin_fields, end_fields, stop_fields
 from coordinator.core.commands import (
     AskHuman,
     ClearTimer,
@@ -107,12 +108,18 @@ class MemoryRunStore:
                 memory.questions.pop((run, node), None)
             case ContinueLater():
                 memory.add("inbox", {"run": run, "continue": "1"})
-            case EndRun():
+            case EndRun(reply=reply):
                 memory.open.discard(run)
+                if reply is not None:
+                    at_ms = transition.changes.record.at_ms
+                    memory.add("inbox", end_fields(reply, at_ms=at_ms))
             case _:
                 assert_never(command)
 
     def _send(self, transition: Transition, command: SendRequest) -> None:
+        if command.channel is Channel.CHILD:
+            self._memory.add("inbox", begin_fields(command))
+            return
         fields = request_fields(transition.run, transition.head, command)
         texts = {k: v.decode() if isinstance(v, bytes) else v for k, v in fields.items()}
         if command.channel is Channel.PERSONA:
@@ -122,6 +129,10 @@ class MemoryRunStore:
         self._memory.in_flight[transition.run, command.node] = (queue, entry_id)
 
     def _settle(self, run: RunId, command: SettleRequest) -> None:
+        if command.channel is Channel.CHILD:
+            if command.stop:
+                self._memory.add("inbox", stop_fields(run, command))
+            return
         queue, entry_id = self._memory.in_flight.pop((run, command.node), ("", ""))
         if entry_id:
             self._memory.queue(queue).settle(entry_id)

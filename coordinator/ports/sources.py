@@ -29,7 +29,9 @@ class EventSource(Protocol):
         key of a task is free again, so that a corrected or replayed one may run."""
 
     async def is_queued(self, run: RunId) -> bool:
-        """Whether the task of this run is still in the queue, read or not."""
+        """Whether what begins this run, a task or a step of another run, is still in a queue, read
+        or not.
+        """
 
     def follow(self, personas: Sequence[str]) -> None:
         """Read the replies of these personas too, from their beginning."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coordinator import faults
+from coordinator.child_messages import is_child
 from coordinator.core.ids import OURSELVES, RunId, milliseconds_of, run_id_for
 from coordinator.messages import MAX_KEY, short_name
 from coordinator.ports import Delivery, SourceKind
 from coordinator.redis_store import scripting
 from coordinator.redis_store.connection import Server
+from coordinator.redis_store.entries import fields_of
+from coordinator.redis_store.errors import checked
 from coordinator.redis_store.group_reader import Batch, GroupReader
 from coordinator.redis_store.keys import COORDINATORS
 
@@ -73,11 +76,15 @@ class RedisEventSource:
     async def is_queued(self, run: RunId) -> bool:
         """As `EventSource.is_queued`."""
         began = milliseconds_of(run)
-        reply = await self.reader.link.one(
-            *("XRANGE", self._keys.named("tasks"), f"{began}-0", f"{began}-{2**64 - 1}"),
+        tasks, inbox = await self.reader.link.call(
+            ("XRANGE", self._keys.named("tasks"), f"{began}-0", f"{began}-{2**64 - 1}"),
+            ("XRANGE", self._keys.named("inbox"), f"{began}-0", "+"),
             is_repeatable=True,
         )
-        return any(run_id_for(entry[0].decode()) == run for entry in reply)
+        if any(run_id_for(entry[0].decode()) == run for entry in checked(tasks)):
+            return True
+        waiting = (fields_of(flat) for _, flat in checked(inbox))
+        return any(is_child(fields) and fields.get("run") == run for fields in waiting)
 
     def follow(self, personas: Sequence[str]) -> None:
         """As `EventSource.follow`."""

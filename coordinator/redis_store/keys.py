@@ -6,7 +6,7 @@ so that one script may touch them together on a cluster too. None expires by its
 | key                 | type   | holds                                         | written by |
 |---------------------|--------|-----------------------------------------------|------------|
 | `tasks`             | stream | the task queue; group `coordinators`          | submit     |
-| `inbox`             | stream | timers, signals, `continue`; `coordinators`   | fire, signal |
+| `inbox`             | stream | timers, signals, runs to runs; `coordinators` | all of them |
 | `req:<persona>`     | stream | requests to one persona; group `workers`      | commit     |
 | `work`              | stream | the coordinator's own work; group `executors` | commit     |
 | `res:<persona>`     | stream | that persona's replies; group `coordinators`  | its workers |

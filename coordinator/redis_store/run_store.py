@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from coordinator import faults
+from coordinator.child_messages import begin_fields, end_fields, stop_fields
 from coordinator.core.commands import (
     AskHuman,
     ClearTimer,
@@ -172,9 +173,9 @@ class _Program:
             case WithdrawQuestion(node=node):
                 self._call(of.named("waiting-on-humans"), "h", "HDEL", f"{run}:{node}")
             case ContinueLater():
-                self._call(of.named("inbox"), "x", "XADD", "*", "run", run, "continue", "1")
+                self._tell({"run": run, "continue": "1"})
             case EndRun():
-                self._call(of.named("open"), "z", "ZREM", run)
+                self._end(command)
             case _:
                 assert_never(command)
 
@@ -182,8 +183,21 @@ class _Program:
         is_work = channel is Channel.WORK
         return self._of.named("work") if is_work else self._of.requests(target)
 
+    def _tell(self, fields: Mapping[str, str]) -> None:
+        """Put an entry into the inbox, for this run or another one of the partition."""
+        flat = [item for pair in fields.items() for item in pair]
+        self._call(self._of.named("inbox"), "x", "XADD", "*", *flat)
+
+    def _end(self, command: EndRun) -> None:
+        self._call(self._of.named("open"), "z", "ZREM", self._transition.run)
+        if command.reply is not None:
+            self._tell(end_fields(command.reply, at_ms=self._transition.changes.record.at_ms))
+
     def _send(self, command: SendRequest) -> None:
         transition = self._transition
+        if command.channel is Channel.CHILD:
+            self._tell(begin_fields(command))
+            return
         if command.channel is Channel.PERSONA:
             self._call(self._of.named("personas"), "s", "SADD", command.target)
         fields = request_fields(transition.run, transition.head, command)
@@ -192,6 +206,10 @@ class _Program:
         self._writes += ("Q", number, f"q:{command.node}", len(flat), *flat)
 
     def _settle(self, command: SettleRequest) -> None:
+        if command.channel is Channel.CHILD:
+            if command.stop:
+                self._tell(stop_fields(self._transition.run, command))
+            return
         is_work = command.channel is Channel.WORK
         group = names.EXECUTORS if is_work else names.WORKERS
         number = self._key(self._queue(command.channel, command.target), "x")

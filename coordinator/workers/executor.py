@@ -44,7 +44,7 @@ class StepExecutor:
     def _context(self, request: Request) -> WorkflowContext:
         payload: Mapping[str, Any] = request.payload
         told = dict(payload.get("context") or {})
-        told |= {name: payload.get(name) for name in ("title", "succeeded", "merges")}
+        told |= {name: payload.get(name) for name in ("title", "succeeded", "merges", "files_of")}
         return WorkflowContext(
             run=request.run,
             node=str(payload.get("node") or request.node),

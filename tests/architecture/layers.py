@@ -7,6 +7,7 @@ from collections.abc import Mapping
 BELOW = frozenset(
     {
         "bus",
+        "child_messages",
         "config",
         "core",
         "definitions",
@@ -29,7 +30,7 @@ BELOW = frozenset(
 )
 """Everything that `wiring` puts together."""
 
-STORE = frozenset({"core", "faults", "messages", "ports"})
+STORE = frozenset({"child_messages", "core", "faults", "messages", "ports"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "core": frozenset(),
@@ -39,8 +40,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "ports": frozenset({"core"}),
     "plugin": frozenset({"core"}),
     "messages": frozenset({"core", "ports"}),
+    "child_messages": frozenset({"core", "messages", "ports"}),
     "simulation": frozenset({"core", "definitions"}),
-    "engine": frozenset({"core", "faults", "messages", "plugin", "ports"}),
+    "engine": frozenset({"child_messages", "core", "faults", "messages", "plugin", "ports"}),
     "redis_store": STORE,
     "memory_store": STORE,
     "gitx": frozenset({"core", "faults"}),

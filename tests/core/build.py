@@ -69,6 +69,19 @@ def git(step_id: str, *after: str, operation: str = "commit", **keys: Any) -> St
     )
 
 
+def child(step_id: str, *after: str, of: str = "checks", **keys: Any) -> Step:
+    """A run of another workflow."""
+    asked = {name: keys.pop(name) for name in ("timeout", "parameters") if name in keys}
+    primitive = Ask(
+        channel=Channel.CHILD,
+        target=of,
+        params=compile_value(keys.pop("params", {})),
+        child=Digest("sha256:" + "1" * 64),
+        **{"timeout": None, **asked},
+    )
+    return Step(step_id, primitive, after=after, **keys)
+
+
 def parallel(step_id: str, *after: str, steps: Sequence[Step], **keys: Any) -> Step:
     """Branches side by side."""
     own = {name: keys.pop(name) for name in ("need", "on_rest", "on_branch_error") if name in keys}
