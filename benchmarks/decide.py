@@ -9,7 +9,7 @@ from typing import Final
 
 from coordinator.core.commands import ContinueLater, SendRequest
 from coordinator.core.decide import decide
-from coordinator.core.definition import Ask, Channel, Graph, Node, Scope, Workflow
+from coordinator.core.definition import Ask, Channel, Graph, Map, Node, Scope, Workflow
 from coordinator.core.events import Continued, Replied, ReplyStatus, RunStarted
 from coordinator.core.ids import Digest, RunId
 from coordinator.core.templates import compile_value
@@ -83,6 +83,19 @@ def nested(depth: int) -> Workflow:
     return _workflow(made("", depth), known)
 
 
+def mapped(items: int) -> Workflow:
+    """The same two steps for so many items, ten at a time."""
+    inner = {
+        "a": _ask("each/a", then=("b",)),
+        "b": _ask("each/b", "a"),
+    }
+    graph = Graph(path="each", nodes=inner, roots=("a",))
+    each = Map(graph=graph, items=compile_value(list(range(items))), max_concurrent=10)
+    node = Node(id="each", path="each", type="foreach", primitive=each)
+    known = {one.path: one for one in inner.values()}
+    return _workflow(Graph(path="", nodes={"each": node}, roots=("each",)), known)
+
+
 def started() -> RunStarted:
     """The event that begins a run."""
     return RunStarted(
@@ -139,6 +152,8 @@ SHAPES: Final[dict[str, Callable[[], Workflow]]] = {
     "chain of 10,000": lambda: chain(10_000),
     "1,000 side by side": lambda: fan(1_000),
     "10 containers deep": lambda: nested(10),
+    "foreach of 100": lambda: mapped(100),
+    "foreach of 10,000": lambda: mapped(10_000),
 }
 
 

@@ -237,6 +237,23 @@ def test_what_is_kept_of_an_item_that_is_over_does_not_grow_the_scopes() -> None
     assert len(story.run.scopes) <= 7
 
 
+def test_an_item_costs_the_same_however_many_there_are() -> None:
+    written = {}
+    for count in (20, 2_000):
+        story = told(each(items=range(count), max_concurrent=4))
+        most = 0
+        for index in range(count):
+            story.passes(f"each[{index}]/x")
+            assert story.last is not None
+            assert story.last.changes is not None
+            changes = story.last.changes
+            parts = (changes.nodes, changes.scopes, changes.results, story.last.commands)
+            most = max(most, sum(len(part) for part in parts))
+        assert story.status == "succeeded"
+        written[count] = most
+    assert written[20] == written[2_000]
+
+
 def test_the_payload_carries_the_item() -> None:
     context: Any = told(each()).requests["each[2]/x"].payload["context"]
     assert (context["item"], context["index"]) == ("c", 2)

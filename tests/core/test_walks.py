@@ -26,6 +26,7 @@ from tests.core.build import (
     human,
     parallel,
     repeat,
+    switch,
     wait,
     workflow,
 )
@@ -63,7 +64,7 @@ class _Maker:
             keys["fallback"] = self.steps(0)
         kind = self.random.choice(
             ["ask", "ask", "ask", "human", "wait", "set"]
-            + (["parallel", "repeat", "choose", "foreach"] if depth else [])
+            + (["parallel", "repeat", "choose", "switch", "foreach"] if depth else [])
         )
         return self.made(kind, name, after, depth, keys)
 
@@ -81,6 +82,13 @@ class _Maker:
                 until = self.random.choice([f"state.{inner[-1].id}_status == 'pass'", "true"])
                 most = self.random.randint(1, 3)
                 return repeat(name, *after, steps=inner, until=until, most=most, **keys)
+            case "choose" | "switch" | "foreach":
+                return self.chosen(kind, name, after, depth, keys)
+            case _:
+                return self.single(kind, name, after, keys)
+
+    def chosen(self, kind: str, name: str, after: list[str], depth: int, keys: Any) -> Step:
+        match kind:
             case "foreach":
                 inner = self.steps(depth - 1)
                 own = {
@@ -96,6 +104,15 @@ class _Maker:
                 return conditional(
                     name, *after, when="task.flag", then=then, otherwise=otherwise, **keys
                 )
+            case _:
+                cases = {case: self.steps(depth - 1) for case in ("true", "other")}
+                default = self.random.choice([None, self.steps(depth - 1)])
+                return switch(
+                    name, *after, on="{{ task.flag }}", cases=cases, default=default, **keys
+                )
+
+    def single(self, kind: str, name: str, after: list[str], keys: Any) -> Step:
+        match kind:
             case "human":
                 keys["deadline"] = self.random.choice([None, 60_000])
                 return human(name, *after, gate=self.random.choice([None, "pass"]), **keys)
