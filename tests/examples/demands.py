@@ -13,6 +13,7 @@ from coordinator.core.definition import (
     Choose,
     Graph,
     Loop,
+    Map,
     Node,
     OnErrorAction,
     Workflow,
@@ -37,23 +38,44 @@ def demands(definition: Workflow) -> set[Demand]:
 
 
 def _of(node: Node) -> Iterator[str]:
-    primitive = node.primitive
-    if isinstance(primitive, Ask):
-        yield from ("succeeds", "fails")
-        if primitive.channel is Channel.HUMAN:
-            yield from ("approve", "reject")
-        if primitive.channel is Channel.HUMAN and primitive.deadline is not None:
-            yield "is decided by the deadline"
-    if isinstance(primitive, Loop) and primitive.until is not None:
-        yield from ("ends at once", "goes round again", "is exhausted")
-    if isinstance(primitive, Choose) and primitive.otherwise is None:
-        yield "chooses nothing"
+    yield from _of_kind(node)
     if node.condition is not None:
         yield "is skipped by its condition"
     if node.on_error.action is OnErrorAction.ESCALATE:
         yield from _ESCALATED
     if node.on_error.persona is not None:
         yield "is done by the fallback"
+
+
+def _of_kind(node: Node) -> Iterator[str]:
+    match node.primitive:
+        case Ask():
+            yield from _of_ask(node, node.primitive)
+        case Map():
+            yield from ("has no items", "has several items", "has an item that fails")
+        case Loop(until=until) if until is not None:
+            yield from ("ends at once", "goes round again", "is exhausted")
+        case Choose(otherwise=None):
+            yield "chooses nothing"
+        case _:
+            pass
+
+
+def _of_ask(node: Node, ask: Ask) -> Iterator[str]:
+    is_human = ask.channel is Channel.HUMAN
+    yield "succeeds"
+    if node.gate is not None or not _is_sure(ask):
+        yield "fails"
+    if is_human:
+        yield from ("approve", "reject")
+    if is_human and ask.deadline is not None:
+        yield "is decided by the deadline"
+
+
+def _is_sure(ask: Ask) -> bool:
+    """Whether it is a human whose silence has a meaning: without a gate that cannot fail."""
+    is_decided = ask.deadline is None or ask.on_deadline is not None
+    return ask.channel is Channel.HUMAN and is_decided
 
 
 def _in_branches(definition: Workflow) -> Iterator[str]:
@@ -98,6 +120,8 @@ def _done(row: NodeRow, node: Node, simulation: Simulation) -> Iterator[str]:
         yield "is done by the fallback"
     if isinstance(node.primitive, Loop):
         yield from _rounds(row, simulation)
+    if isinstance(node.primitive, Map) and row.status in ("succeeded", "failed"):
+        yield from _items(row, simulation)
 
 
 def _rounds(row: NodeRow, simulation: Simulation) -> Iterator[str]:
@@ -109,3 +133,14 @@ def _rounds(row: NodeRow, simulation: Simulation) -> Iterator[str]:
     loop = simulation.definition.nodes[static_path(row.path)].primitive
     if isinstance(loop, Loop) and iterations >= loop.max_iterations:
         yield "is exhausted"
+
+
+def _items(row: NodeRow, simulation: Simulation) -> Iterator[str]:
+    count = simulation.state.nodes[row.path].iteration
+    if count != 1:
+        yield "has several items" if count else "has no items"
+    inside = (
+        node for path, node in simulation.state.nodes.items() if path.startswith(f"{row.path}[")
+    )
+    if any(node.status.value == "failed" for node in inside):
+        yield "has an item that fails"

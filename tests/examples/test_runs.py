@@ -31,6 +31,8 @@ class Real:
     """One real run: what it is given, who answers what, and what comes out."""
 
     params: tuple[str, ...] = ()
+    """`FOLDER` stands for the folder of the run."""
+    files: tuple[str, ...] = ()
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Node -> answer and values, given as soon as the run asks."""
     outputs: Mapping[str, object] = field(default_factory=dict)
@@ -39,6 +41,18 @@ class Real:
 
 
 RUNS = {
+    "backup-files": Real(
+        params=("source=FOLDER/home", "target=FOLDER/backup", 'folders=["docs", "pictures"]'),
+        files=("home/docs/a.txt", "home/docs/deep/b.txt", "home/pictures/c.txt"),
+        outputs={"pruned": []},
+        nodes={"each-folder[0]/verify": "succeeded", "each-folder[1]/verify": "succeeded"},
+    ),
+    "data-pipeline": Real(
+        params=('sources=["shop", "broken"]',),
+        answers={"decide": ("approve", "reason=it is only a typo")},
+        outputs={"loaded": 3, "bad": [4]},
+        nodes={"refresh": "succeeded"},
+    ),
     "daily-standup": Real(
         params=("team=parsers",),
         outputs={
@@ -74,6 +88,10 @@ RUNS = {
         outputs={"url": "https://example.org/on-cheese"},
         nodes={"writing#1/review": "succeeded", "writing#2/review": "succeeded"},
     ),
+    "weather-comparison": Real(
+        params=('cities=["Tokyo", "Oslo", "Cairo"]',),
+        outputs={"warmest": "Cairo", "coldest": "Oslo", "text": "Cairo 33, Tokyo 24, Oslo -2"},
+    ),
 }
 
 
@@ -85,8 +103,11 @@ def test_every_example_has_its_real_run() -> None:
 def test_an_example_does_what_it_says(name: str, shell: Shell) -> None:
     real = RUNS[name]
     path = str(shipped_folder() / EXAMPLES / f"{name}.yml")
+    for file in real.files:
+        shell.write(file, "text")
+    params = [one.replace("FOLDER", str(shell.folder)) for one in real.params]
     repository = _repository(shell.folder) if real.needs_repository else ()
-    shown = _ended(shell, ("run", path, *real.params, *repository, "--local", "-o", "json"), real)
+    shown = _ended(shell, ("run", path, *params, *repository, "--local", "-o", "json"), real)
     assert shown["status"] == "succeeded", shown["error"]
     nodes = {node["path"]: node["status"] for node in shown["nodes"]}
     assert nodes == nodes | real.nodes
