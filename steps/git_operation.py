@@ -175,5 +175,6 @@ GIT_OPERATION: Final = StepType(
     variants={
         name: Variant(params=params, result=RESULTS[name]) for name, params in OPERATIONS.items()
     },
+    has_verdict=False,
     also_needs=(Need.GIT, Need.REPOSITORY),
 )

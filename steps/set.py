@@ -27,5 +27,6 @@ SET: Final = StepType(
     keys=SetKeys,
     lower=lower,
     result={"type": "object", "description": "the values that were written, by name"},
+    has_verdict=False,
     unused=lambda _: ("timeout", "params", "git", "gate"),
 )

@@ -71,5 +71,6 @@ WAIT: Final = StepType(
     keys=WaitKeys,
     lower=lower,
     result=RESULT,
+    has_verdict=False,
     unused=unused,
 )

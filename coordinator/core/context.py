@@ -254,17 +254,21 @@ def _index(run: RunReader, path: str) -> object:
 _Maker = Callable[[RunReader, str], object]
 
 
+_RUN_FACTS: Final[Mapping[str, Callable[[RunReader], object]]] = {
+    "workflow": lambda run: run.head.workflow,
+    "version": lambda run: run.head.version,
+    "digest": lambda run: run.head.digest,
+    "revision": lambda run: run.head.revision,
+    "created_ms": lambda run: run.head.created_ms,
+    "status": lambda run: run.record.status.value,
+    "error": lambda run: dict(run.record.error) if run.record.error else None,
+}
+RUN_KEYS: Final = frozenset(_RUN_FACTS)
+"""What `run` has."""
+
+
 def _run_facts(run: RunReader, _path: str) -> object:
-    head = run.head
-    return {
-        "workflow": head.workflow,
-        "version": head.version,
-        "digest": head.digest,
-        "revision": head.revision,
-        "created_ms": head.created_ms,
-        "status": run.record.status.value,
-        "error": dict(run.record.error) if run.record.error else None,
-    }
+    return {name: fact(run) for name, fact in _RUN_FACTS.items()}
 
 
 _MAKERS: Final[Mapping[str, _Maker]] = {

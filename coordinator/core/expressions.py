@@ -57,7 +57,8 @@ class Expression:
     source: str
     references: tuple[Reference, ...] = field(compare=False)
     roots: frozenset[str] = field(compare=False)
-    _tree: ast.expr = field(compare=False, repr=False)
+    tree: ast.expr = field(compare=False, repr=False)
+    """The checked tree, for those who look at conditions before they run."""
 
     def evaluate(self, scope: Scope) -> object:
         """The value, as JSON data that shares nothing with `scope`.
@@ -66,7 +67,7 @@ class Expression:
             ExpressionError: a value in `scope` is not plain data, or too large to be worked on.
         """
         try:
-            return plain_data.plain(_Evaluator(scope).run(self._tree))
+            return plain_data.plain(_Evaluator(scope).run(self.tree))
         except DataError as error:
             raise ExpressionError(str(error), hint=_PLAIN_DATA_HINT) from error
 
@@ -77,7 +78,7 @@ class Expression:
             ExpressionError: as `evaluate`.
         """
         try:
-            return bool(_Evaluator(scope).run(self._tree))
+            return bool(_Evaluator(scope).run(self.tree))
         except DataError as error:
             raise ExpressionError(str(error), hint=_PLAIN_DATA_HINT) from error
 

@@ -149,6 +149,9 @@ class StepType:
     """The own key whose value decides what `params` and the result are."""
     variants: Mapping[str, Variant] = field(default_factory=dict)
     """By value of that key."""
+    has_verdict: bool = True
+    """Whether a step of the type may conclude something; a container concludes what the steps
+    inside it do."""
     also_needs: tuple[Need, ...] = ()
     """What it needs that does not follow from whom it asks."""
 

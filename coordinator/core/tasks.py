@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Final
 
 MAX_KEYS: Final = 200
@@ -21,6 +22,11 @@ UNTITLED: Final = "Untitled task"
 _FROM_DESCRIPTION: Final = 100
 """Characters of a description that serve as title where there is none."""
 
+ALWAYS_THERE: Final = (
+    "id", "type", "title", "slug", "description", "labels", "repo", "branch", "scope", "status",
+)  # fmt: skip
+"""Keys that every normalised task has, whatever its producer sent."""
+
 # Each list is in the order in which names are looked for; the canonical one comes first.
 _ID: Final = ("id", "task_id", "taskId", "external_id", "externalId")
 _TITLE: Final = ("title", "name", "summary")
@@ -33,6 +39,7 @@ _REPO: Final = (
     "repo", "repository", "repository_url", "repositoryUrl", "repo_url", "repoUrl", "git_url",
     "gitUrl", "github_url", "githubUrl", "remote",
 )  # fmt: skip
+_PLURAL: Final = ("s", "es")
 _REPO_LISTS: Final = ("repositories", "repos")
 _INSIDE_REPO: Final = ("clone_url", "git_url", "url", "remote", "repo", "html_url")
 
@@ -54,6 +61,8 @@ _STATUS_WORDS: Final = {
     "in_progress": ("in_progress", "in-progress", "inprogress", "active", "working"),
     "open": ("open", "new", "todo", "pending", "ready"),
 }
+STATUS_WORDS: Final = (*_STATUS_WORDS, "unknown")
+"""What `status` of a normalised task may be."""
 _STATUS: Final = {word: status for status, words in _STATUS_WORDS.items() for word in words}
 _NOT_SLUG: Final = re.compile(r"[^a-z0-9]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
@@ -101,6 +110,21 @@ def normalise_task(raw: Mapping[str, object], *, entry_id: str = "") -> dict[str
         "status": status,
     }
     return {**raw, **known, **original}
+
+
+def nearly(name: str) -> str:
+    """The key of every task that `name` is probably a slip of; empty where it may be meant.
+
+    Other names for the same, and plurals, are what producers send.
+    """
+    others = {*_ID, *_TITLE, *_DESCRIPTION, *_LABELS, *_TYPE, *_SCOPE, *_BRANCH, *_REPO}
+    others |= {
+        *ALWAYS_THERE,
+        *_REPO_LISTS,
+        *(f"{key}{end}" for key in ALWAYS_THERE for end in _PLURAL),
+    }
+    close = get_close_matches(name[:_MAX_NAME], ALWAYS_THERE, n=1, cutoff=0.8)
+    return close[0] if close and name not in others else ""
 
 
 def shown_title(task: Mapping[str, object], workflow: str) -> str:

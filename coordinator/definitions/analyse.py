@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from coordinator.core.expressions import Expression
+from coordinator.definitions.branches import Branches, hopeless
 from coordinator.definitions.certainty import Certainty
+from coordinator.definitions.check import Checked
+from coordinator.definitions.conditions import Conditions
 from coordinator.definitions.edges import Edges
 from coordinator.definitions.infer import RUN
+from coordinator.definitions.loops import Loops
 from coordinator.definitions.parse import ROOTS
 from coordinator.definitions.personas import Personas
+from coordinator.definitions.possible import Possibilities
 from coordinator.definitions.read import Path
-from coordinator.definitions.report import Reporter
+from coordinator.definitions.report import Named, Reporter
 from coordinator.definitions.resolve import Resolver, Target
 from coordinator.definitions.rules import Severity
 from coordinator.definitions.step import Names, Part, Read, Step, StepList
+from coordinator.definitions.time_limits import TimeLimits
+from coordinator.definitions.unread import Unread
 
 _WITHOUT_EFFECT = ("outputs", "result_schema", "invariants")
 _FOR_REQUESTS = ("timeout", "params", "git")
+
+
+class Top(NamedTuple):
+    """The top level of a file."""
+
+    named: Named
+    checked: Checked
 
 
 class Analysis:
@@ -29,8 +45,9 @@ class Analysis:
         self._resolver = Resolver(names, report)
         self._edges = Edges(names, report)
         self._certainty = Certainty(report)
+        self._possibilities = Possibilities(names)
 
-    def run(self, lists: Sequence[StepList]) -> None:
+    def run(self, lists: Sequence[StepList], top: Top) -> None:
         """Draw the edges and check names, personas, cycles, and values that may be missing."""
         targets: list[tuple[Step, Read, Target]] = []
         for step in self._names.all_steps():
@@ -52,10 +69,27 @@ class Analysis:
         for steps in every:
             _sort_edges(steps)
             self._edges.refuse_cycles(steps)
+        self._certainty.hopeless = hopeless(self._names.all_steps(), self._possibilities)
         for steps in lists:
             self._certainty.look_at(steps)
         for step, read, target in targets:
             self._certainty.check_read(step, read, target)
+        self._check_sense(targets, top)
+
+    def check_condition(self, condition: Expression, at: Path) -> None:
+        """Check that a condition can mean what it says."""
+        Conditions(self._possibilities, self._report).look_at(condition, at)
+
+    def _check_sense(self, targets: Sequence[tuple[Step, Read, Target]], top: Top) -> None:
+        """Warn of what is well written and hardly meant."""
+        steps, possibilities = self._names.all_steps(), self._possibilities
+        Conditions(possibilities, self._report).look_at_all(steps)
+        Branches(self._names, self._report).look_at(steps)
+        unread = Unread(self._personas, self._certainty, possibilities, self._report)
+        unread.look_at(steps, targets)
+        loops = Loops(self._names, self._certainty, self._report)
+        loops.look_at(steps, targets, top.checked["max_steps"])
+        TimeLimits(self._report).look_at(top.checked, top.named, steps)
 
     def check_names(self, reads: Iterable[Read], roots: frozenset[str] | None) -> None:
         """Check what a text outside all steps reads; `roots` are the names known to it."""

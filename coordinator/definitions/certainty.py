@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from coordinator.core.definition import Join
-from coordinator.core.expressions import ExpressionError
+from coordinator.definitions.branches import constant
 from coordinator.definitions.edges import in_order
 from coordinator.definitions.errors import join_of
 from coordinator.definitions.report import Reporter
@@ -26,12 +26,14 @@ class Certainty:
     """What can be told about one file before it runs."""
 
     report: Reporter
+    hopeless: set[Step] = field(default_factory=set)
+    """Steps that never succeed."""
     before: dict[Step, int] = field(default_factory=dict)
     _inside: dict[Step, int] = field(default_factory=dict)
     """Of a container: the steps in it that succeed whenever it does."""
     _skips: dict[Step, bool] = field(default_factory=dict)
     """Whether it may be skipped although nothing failed."""
-    _upstream: dict[Step, int] = field(default_factory=dict)
+    upstream: dict[Step, int] = field(default_factory=dict)
     """The steps of the same list that it waits for, directly or not."""
     _never: set[Step] = field(default_factory=set)
     _asked: dict[Step, set[Step]] = field(default_factory=dict)
@@ -48,8 +50,8 @@ class Certainty:
             for other in self._certain_dependencies(step):
                 certain |= self._with_inner(other) | self.before[other]
             for other in _waited_for(step):
-                upstream |= 1 << other.bit | self._upstream.get(other, 0)
-            self.before[step], self._upstream[step] = certain, upstream
+                upstream |= 1 << other.bit | self.upstream.get(other, 0)
+            self.before[step], self.upstream[step] = certain, upstream
         for step in order:
             self._note_never(step)
         self._look_at_inner(order)
@@ -123,11 +125,20 @@ class Certainty:
         others, join = _waited_for(step), join_of(step.common)
         if not others and join in _NEVER_WITHOUT_DEPENDENCIES:
             return f"its join is {join.value}, and it has no dependencies"
-        if step.common["condition"] is not None and _is_never(step):
+        if not step.chooses and constant(step.conditions.get("condition")) is False:
             return "its condition is never true"
+        return self._never_because_of(others, join)
+
+    def _never_because_of(self, others: list[Step], join: Join) -> str:
+        """Why what the step waits for never lets it run; empty where it may."""
+        if join in (Join.ALL_SETTLED, Join.ANY_FAILED):
+            return ""
+        failing = [other.id for other in others if other in self.hopeless]
         dead = [other.id for other in others if other in self._never]
-        needs_all = join is Join.ALL_SUCCEEDED
-        if dead and join is not Join.ALL_SETTLED and (needs_all or len(dead) == len(others)):
+        needs_each = join in (Join.ALL_SUCCEEDED, Join.NONE_FAILED)
+        if failing and (needs_each or len(failing) + len(dead) == len(others)):
+            return f'"{failing[0]}", which it waits for, never succeeds'
+        if dead and (join is Join.ALL_SUCCEEDED or len(dead) == len(others)):
             return f'"{dead[0]}", which it waits for, never runs'
         return ""
 
@@ -143,7 +154,7 @@ class Certainty:
             return
         if self.before[step] >> other.bit & 1 and not other.tolerates_failure:
             return
-        if target.by_state and not self._is_upstream(step, other):
+        if target.by_state and not self.is_upstream(step, other):
             return
         self.report.inside(
             "WF058",
@@ -153,10 +164,10 @@ class Certainty:
             f"Write {{{{ {about.text} | default(none) }}}}, or a condition that asks for it.",
         )
 
-    def _is_upstream(self, step: Step, other: Step) -> bool:
+    def is_upstream(self, step: Step, other: Step) -> bool:
         """Whether the step waits, directly or not, for `other` or what it is inside of."""
         met = meet(step, other)
-        return met is None or bool(self._upstream.get(met.reader, 0) >> met.target.bit & 1)
+        return met is None or bool(self.upstream.get(met.reader, 0) >> met.target.bit & 1)
 
     def _is_asked_about(self, step: Step, other: Step) -> bool:
         """Whether the step's own condition mentions `other`, or that of a step around it."""
@@ -170,16 +181,6 @@ class Certainty:
 
 def _waited_for(step: Step) -> list[Step]:
     return [step.within.steps[each] for each in step.edges if each in step.within.steps]
-
-
-def _is_never(step: Step) -> bool:
-    condition = step.conditions.get("condition")
-    if condition is None or condition.references:
-        return False
-    try:
-        return not condition.truth({})
-    except ExpressionError:
-        return False
 
 
 def _why_missing(other: Step) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from coordinator.core.context import RUN_KEYS
 from coordinator.core.ids import underscored
+from coordinator.core.tasks import nearly
 from coordinator.definitions.parse import ROOTS
 from coordinator.definitions.report import Reporter
 from coordinator.definitions.step import How, Names, Read, Step, StepList
@@ -88,6 +90,8 @@ class Resolver:
                 return self._step(rest, read)
             case "state":
                 return self._state(rest[0], read)
+            case "run" | "task":
+                self._check_slip(root, rest[0], read)
         return None
 
     def _of_context(self, path: tuple[str, ...], read: Read) -> Target | None:
@@ -156,6 +160,16 @@ class Resolver:
         if name not in known:
             near = self.report.faults.did_you_mean(name, known)
             self._fault(rule, read, f'there is no {what} "{name}"', near)
+
+    def _check_slip(self, root: str, name: str, read: Read) -> None:
+        if root == "run" and name not in RUN_KEYS:
+            near = self.report.faults.did_you_mean(name, RUN_KEYS)
+            known = f"There are {', '.join(sorted(RUN_KEYS))}."
+            self._fault("WF077", read, f'run has no key "{name}"', near or known)
+        meant = nearly(name) if root == "task" else ""
+        if meant:
+            message = f'a task has "{meant}"; "{name}" is there only if its producer sends it'
+            self._fault("WF077", read, message, f'Did you mean "{meant}"?')
 
     def _step_ids(self) -> list[str]:
         return [*self.names.steps, *(each.id for each in self.names.steps.values())]

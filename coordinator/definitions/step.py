@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from coordinator.core.definition import Parameter
 from coordinator.core.expressions import Expression
 from coordinator.core.lowering import StepType
 from coordinator.core.references import Reference
@@ -140,6 +141,8 @@ class Names:
     steps: dict[str, Step] = field(default_factory=dict)
     """Every step of the file by the name that expressions use, in file order."""
     parameters: frozenset[str] = frozenset()
+    declared: Mapping[str, Parameter] = field(default_factory=dict)
+    """The parameters with their types."""
     variables: frozenset[str] = frozenset()
     state: dict[str, list[Step]] = field(default_factory=dict)
     """The steps that write a value of the workflow's own state, by its name."""

@@ -19,7 +19,7 @@ from coordinator.core.expressions import Expression, ExpressionError, compile_ex
 from coordinator.core.ids import Digest
 from coordinator.core.lowering import StepType
 from coordinator.core.templates import compile_value
-from coordinator.definitions.analyse import Analysis
+from coordinator.definitions.analyse import Analysis, Top
 from coordinator.definitions.build import Builder, limits_of
 from coordinator.definitions.check import Checked, check, fields_of, refuse_unknown
 from coordinator.definitions.digest import canonical_bytes, digest_of
@@ -79,6 +79,11 @@ class _File:
     lists: dict[str, StepList]
     parameters: tuple[Parameter, ...]
 
+    @property
+    def top(self) -> Top:
+        """Its top level."""
+        return Top(self.named, self.checked)
+
 
 def compile_workflow(
     document: Document,
@@ -94,7 +99,7 @@ def compile_workflow(
         return None
     match = _match(file, report)
     _check_top(file, report)
-    Analysis(file.names, report, personas).run(list(file.lists.values()))
+    Analysis(file.names, report, personas).run(list(file.lists.values()), file.top)
     builder = Builder(report, personas, file.checked["defaults"] or Checked())
     if report.faults.count_errors() > before:
         return None
@@ -138,6 +143,7 @@ def _read(document: Document, report: Reporter, step_types: Mapping[str, StepTyp
     parameters = read_parameters(checked, named, report)
     parser = Parser(report, step_types)
     parser.names.parameters = frozenset(checked["params"] or ())
+    parser.names.declared = {each.name: each for each in parameters}
     parser.names.variables = frozenset(checked["variables"] or ())
     lists = {
         key: parser.read_list(checked[key], named.origin(key), StepList(path, part, key))
@@ -205,8 +211,12 @@ def _match(file: _File, report: Reporter) -> Match | None:
         return None
     when = None
     if said["when"] is not None:
-        when, reads = condition(said["when"], file.named.origin("match", "when"), report)
-        Analysis(file.names, report, Personas()).check_names(reads, _TASK_ONLY)
+        at = file.named.origin("match", "when")
+        when, reads = condition(said["when"], at, report)
+        analysis = Analysis(file.names, report, Personas())
+        analysis.check_names(reads, _TASK_ONLY)
+        if when is not None:
+            analysis.check_condition(when, at)
     return Match(
         types=tuple(said["types"] or ()),
         labels=tuple(said["labels"] or ()),
