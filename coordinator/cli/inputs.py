@@ -94,6 +94,31 @@ def pairs(given: Iterable[str]) -> dict[str, object]:
     return found
 
 
+def typed_pairs(given: Iterable[str]) -> dict[str, object]:
+    """`K=V` arguments, whose values are text, and `K:=V` ones, whose values are JSON.
+
+    Raises:
+        BadUsageError: one is neither.
+    """
+    found: dict[str, object] = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        if not name.endswith(":"):
+            found |= pairs([each])
+        elif name == ":":
+            raise BadUsageError(f'"{each}" is not K:=JSON; write a name before ":="')
+        else:
+            found[name.removesuffix(":")] = _json(each, value)
+    return found
+
+
+def _json(argument: str, text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadUsageError(f'"{argument}": the value is not JSON: {error}') from None
+
+
 class Duration(click.ParamType[int]):
     """A time on the command line, in milliseconds."""
 

@@ -23,7 +23,7 @@ from coordinator.cli.errors import RUN_EXIT, CommandError, ExitCode, NotFoundErr
 from coordinator.cli.inputs import Duration, pairs, read_object
 from coordinator.cli.session import Session, out, say
 from coordinator.core.definition import Ask, Channel
-from coordinator.core.state import NodeStatus, RunState
+from coordinator.core.state import NodeState, NodeStatus, RunState
 
 if TYPE_CHECKING:
     from coordinator.cli.live import View
@@ -247,11 +247,15 @@ async def _follow(connection: Connection, run_id: RunId, order: Order) -> RunSta
     from coordinator.cli.live import follow
 
     asked: set[str] = set()
+    signals: set[str] = set()
 
     def until(state: RunState) -> bool:
         for path in _questions(state) - asked:
             say(f"waits on a human: coordinator inbox answer {run_id} {path} ANSWER")
             asked.add(path)
+        for name in _signals(state) - signals:
+            say(f"waits for a signal: coordinator runs signal {run_id} {name}")
+            signals.add(name)
         return order.stops_for_humans and waits_on_humans(state)
 
     seconds = None if order.timeout_ms is None else order.timeout_ms / 1_000
@@ -270,17 +274,28 @@ def _view(order: Order) -> View:
 
 
 def _questions(state: RunState) -> set[str]:
-    return {path for path, node in state.nodes.items() if node.status is NodeStatus.WAITING}
+    return {path for path, node in state.nodes.items() if node.asks_a_human}
+
+
+def _signals(state: RunState) -> set[str]:
+    """The names of the signals that the run waits for."""
+    return {node.awaited_signal for node in state.nodes.values()} - {""}
 
 
 def waits_on_humans(state: RunState) -> bool:
-    """Whether nothing but a human can move the run on."""
+    """Whether nothing but a human, by an answer or a signal, can move the run on."""
     if state.record.running or state.record.status.is_final:
         return False
     moving = (NodeStatus.BACKING_OFF, NodeStatus.RUNNING)
     asks = [n for p, n in state.nodes.items() if n.status in moving and "@" in p]
-    held = any(node.status is NodeStatus.BACKING_OFF for node in state.nodes.values())
-    return bool(_questions(state)) and not asks and not held
+    held = any(_waits_for_time(node) for node in state.nodes.values())
+    return bool(_questions(state) or _signals(state)) and not asks and not held
+
+
+def _waits_for_time(node: NodeState) -> bool:
+    if node.status is NodeStatus.WAITING:
+        return not node.asks_a_human and not node.awaited_signal
+    return node.status is NodeStatus.BACKING_OFF
 
 
 async def _timed_out(connection: Connection, run_id: RunId, order: Order) -> int:

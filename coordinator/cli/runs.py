@@ -16,12 +16,15 @@ from coordinator.cli.connection import (
     load_run,
     run_async,
 )
-from coordinator.cli.errors import CommandError, ExitCode
+from coordinator.cli.errors import CommandError, ExitCode, NotFoundError
+from coordinator.cli.inputs import typed_pairs
 from coordinator.cli.session import Session, out, say, show, show_list
 from coordinator.cli.text import json_text
 
 if TYPE_CHECKING:
     from coordinator.core.ids import RunId
+    from coordinator.core.state import RunState
+    from coordinator.ports import StoredRun
     from coordinator.wiring import Connection
 
 _RUN = click.argument("run", metavar="RUN")
@@ -179,16 +182,21 @@ async def _has_ended(connection: Connection, run: RunId) -> bool:
     return stored is None or stored.state.record.status.is_final
 
 
+async def _open_run(connection: Connection, run: str) -> StoredRun:
+    stored = await load_run(connection.store, connection.desk, run)
+    status = stored.state.record.status
+    if status.is_final:
+        told = f"run {stored.state.id} has ended already ({status.value})"
+        raise CommandError(told, ExitCode.CONFLICT)
+    return stored
+
+
 def _steer(session: Session, run: str, kind: str, **details: str) -> int:
     """Send a run a signal; what became of the run is for `runs show` to say."""
 
     async def work() -> str:
         async with connect(session) as connection:
-            stored = await load_run(connection.store, connection.desk, run)
-            status = stored.state.record.status
-            if status.is_final:
-                told = f"run {stored.state.id} has ended already ({status.value})"
-                raise CommandError(told, ExitCode.CONFLICT)
+            stored = await _open_run(connection, run)
             given = {name: value for name, value in details.items() if value}
             await connection.desk.signal(connection_id(stored.state.id), {"kind": kind, **given})
             return stored.state.id
@@ -279,3 +287,42 @@ def resume(session: Session, run: str, by: str) -> int:
       coordinator runs resume 01jd
     """
     return _steer(session, run, "resume", by=by)
+
+
+@runs.command("signal")
+@_RUN
+@click.argument("name", metavar="NAME")
+@click.argument("values", nargs=-1, metavar="[K=V]...")
+@_BY
+@redis_option
+@click.pass_obj
+def signal(session: Session, run: str, name: str, values: tuple[str, ...], by: str) -> int:
+    """Send a signal that steps of type `wait` wait for; one that comes early is kept for them.
+
+    K=V comes with it as text, K:=V as JSON; the step's result has it under `values`.
+
+    \b
+    Example:
+      coordinator runs signal 01jd deploy version=1.2.0 percent:=20
+    """
+    given: dict[str, object] = {"name": name, "by": by, "values": typed_pairs(values)}
+    parts = {key: value for key, value in given.items() if value}
+
+    async def work() -> str:
+        async with connect(session) as connection:
+            stored = await _open_run(connection, run)
+            await _check_awaited(connection, stored.state, name)
+            found = connection_id(stored.state.id)
+            await connection.desk.signal(found, {"kind": "signal", **parts})
+            return found
+
+    say(f"signal {name} was sent to run {run_async(work())}")
+    return ExitCode.DONE
+
+
+async def _check_awaited(connection: Connection, state: RunState, name: str) -> None:
+    definition = await definition_of(connection.definitions, state.head.digest)
+    if definition is not None and name not in definition.signals:
+        known = ", ".join(sorted(definition.signals)) or "none at all"
+        told = f'no step of {definition.id} waits for a signal "{name}"; it waits for: {known}'
+        raise NotFoundError(told)

@@ -197,7 +197,9 @@ def journal_text(shown: Mapping[str, Any]) -> str:
     """The same for people, on one line."""
     about = shown["event"]
     told = [
-        str(about[key]) for key in ("node", "kind", "answer", "by", "verdict") if about.get(key)
+        str(about[key])
+        for key in ("node", "kind", "answer", "name", "by", "verdict")
+        if about.get(key)
     ]
     moves = ", ".join(f"{move['path']} {move['status']}" for move in shown["moves"])
     line = f"{shown['at']}  {shown['type']:<9} {' '.join(told)}"

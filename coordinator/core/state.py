@@ -160,6 +160,12 @@ class NodeState(NamedTuple):
         return self.status is NodeStatus.WAITING and (self.is_escalated or self.detail is None)
 
     @property
+    def awaited_signal(self) -> str:
+        """The name of the signal that it waits for; empty when it waits for none."""
+        about = self.detail if self.status is NodeStatus.WAITING else None
+        return str(about.get("signal") or "") if isinstance(about, Mapping) else ""
+
+    @property
     def has_succeeded(self) -> bool:
         """Whether it counts as succeeded for those who follow: tolerated failures do."""
         return self.status is NodeStatus.SUCCEEDED or self.is_tolerated

@@ -132,8 +132,8 @@ def _of_request(path: str, asked: Ask, known: NodeState, serving: Serving) -> Wa
 
 def _of_wait(path: str, known: NodeState, state: RunState) -> Wait:
     about = known.detail if isinstance(known.detail, Mapping) else {}
-    name, until = about.get("signal"), about.get("until")
-    if name is None:
+    name, until = known.awaited_signal, about.get("until")
+    if not name:
         return Wait(path, "timer", f"waits until {until}")
     limit = f", until {until}" if until else ""
     send = f"coordinator runs signal {state.id} {name}"

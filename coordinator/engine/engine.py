@@ -101,8 +101,9 @@ class WorkflowEngine:
         return await self._desk.submit(fields, idempotency_key=idempotency_key)
 
     async def signal(self, run: RunId, kind: str, **details: object) -> None:
-        """Send the run an outside event: `cancel`, `terminate`, `pause`, `resume`, or `answer` with
-        `node`, `answer`, and optionally `by`, `comment`, `values`.
+        """Send the run an outside event: `cancel`, `terminate`, `pause`, `resume`; `answer` with
+        `node`, `answer`, and optionally `by`, `comment`, `values`; or `signal` with `name`, and
+        optionally `by`, `values`.
         """
         await self._desk.signal(run, {"kind": kind, **details})
 

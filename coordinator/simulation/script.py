@@ -16,7 +16,10 @@ _REPLY_KEYS: Final = frozenset(
 )
 ANSWERS: Final = ("approve", "reject", "retry", "skip", "continue", "abort")
 STEERING: Final = ("cancel", "terminate", "pause", "resume")
-_SIGNAL_KEYS: Final = frozenset({"at", "by", "comment", "values", "reason", *ANSWERS, *STEERING})
+SIGNAL: Final = "signal"
+KINDS: Final = (*ANSWERS, *STEERING, SIGNAL)
+"""The keys of which a signal of a scenario has exactly one."""
+_SIGNAL_KEYS: Final = frozenset({"at", "by", "comment", "values", "reason", *KINDS})
 
 
 class ScriptError(ValueError):
@@ -50,6 +53,9 @@ class ScriptedSignal:
     at_ms: int
     kind: str
     node: str = ""
+    """Of an answer: the path of the node."""
+    name: str = ""
+    """Of a signal: what the steps call it that wait for it."""
     by: str = ""
     comment: str = ""
     values: Mapping[str, object] = field(default_factory=dict)
@@ -148,14 +154,15 @@ def _signal(number: int, entry: object) -> ScriptedSignal:
     unknown = sorted(set(map(str, entry)) - _SIGNAL_KEYS)
     if unknown:
         raise ScriptError(f"{where}: unknown key {unknown[0]!r}")
-    kinds = [kind for kind in (*ANSWERS, *STEERING) if kind in entry]
+    kinds = [kind for kind in KINDS if kind in entry]
     if len(kinds) != 1:
-        raise ScriptError(f"{where}: name one of {', '.join((*ANSWERS, *STEERING))}")
+        raise ScriptError(f"{where}: name one of {', '.join(KINDS)}")
     values = entry.get("values")
     return ScriptedSignal(
         at_ms=_time(f"{where}.at", entry.get("at")),
         kind=kinds[0],
         node=str(entry[kinds[0]]) if kinds[0] in ANSWERS else "",
+        name=str(entry[SIGNAL]) if kinds == [SIGNAL] else "",
         by=str(entry.get("by", "")),
         comment=str(entry.get("comment", entry.get("reason", ""))),
         values=values if isinstance(values, Mapping) else {},

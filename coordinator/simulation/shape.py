@@ -15,7 +15,7 @@ from coordinator.core.state import NodeStatus
 from coordinator.definitions.faults import listed, nearest
 from coordinator.definitions.read import Path
 from coordinator.definitions.report import Reporter, kind_of
-from coordinator.simulation.script import ANSWERS, STEERING
+from coordinator.simulation.script import ANSWERS, KINDS, SIGNAL, STEERING
 
 Schema = Mapping[str, Any]
 
@@ -62,12 +62,13 @@ _SIGNAL: Final = {
             "by": _TEXT,
             "comment": _TEXT,
             "reason": _TEXT,
-            "values": _about(_ANY_OBJECT, "the fields of the form"),
+            "values": _about(_ANY_OBJECT, "the fields of the form, or what comes with the signal"),
+            SIGNAL: _about(_TEXT, "the name that a wait step waits for"),
             **{word: _about(_TEXT, "the path of the node") for word in ANSWERS},
             **{word: {"description": "the run; any value"} for word in STEERING},
         }
     ),
-    "oneOf": [{"required": [word]} for word in (*ANSWERS, *STEERING)],
+    "oneOf": [{"required": [word]} for word in KINDS],
 }
 _EXPECT: Final = _closed(
     {

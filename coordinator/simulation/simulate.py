@@ -32,6 +32,7 @@ from coordinator.core.events import (
     ReplyStatus,
     ResumeRequested,
     RunStarted,
+    Signalled,
     TerminateRequested,
     TimerFired,
 )
@@ -262,6 +263,8 @@ class _World:
                 values=signal.values,
             )
         match signal.kind:
+            case "signal":
+                return Signalled(**stamp, name=signal.name, by=signal.by, values=signal.values)
             case "cancel":
                 return CancelRequested(**stamp, by=signal.by, reason=signal.comment)
             case "terminate":

@@ -16,6 +16,16 @@ pytestmark = pytest.mark.xdist_group("cli-live")
 RFC3339 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
+SIGNALS = """\
+name: signals
+version: "1.0.0"
+steps:
+  - {id: pause, type: wait, for: 100ms}
+  - {id: go, type: wait, signal: deploy, dependencies: [pause]}
+outputs: {by: "{{ steps.go.by }}", values: "{{ steps.go.result['values'] }}"}
+"""
+
+
 def _at_gate(live: Shell) -> str:
     """A run that waits for a human."""
     run = live("run", "gate", "--detach").out.strip()
@@ -142,6 +152,33 @@ def test_a_run_that_waits_on_a_human_when_the_time_is_over_exits_with_eight(live
     for run in (done.json["id"], at_once.out.split()[0]):
         assert live("runs", "cancel", run, "--reason", "tidy").code == 0
         assert live("runs", "watch", run).code == 3
+
+
+def test_a_signal_from_the_command_line_lets_a_run_go_on(live: Shell) -> None:
+    live.write("workflows/signals.yml", SIGNALS)
+    until(lambda: "signals" in live("workflows", "list", "-o", "name").out)
+    waiting = live("run", "signals", "--wait", "--no-input", "--timeout", "50s")
+    assert waiting.code == 8
+    run = waiting.out.split()[0]
+    assert f"waits for a signal: coordinator runs signal {run} deploy" in waiting.err
+    [wait] = live("runs", "why", run, "-o", "json").json["waiting_on"]
+    assert (wait["path"], wait["kind"]) == ("go", "signal")
+    assert live("inbox", "list", "-o", "name").out == ""
+
+    assert live("runs", "signal", "0zzz", "deploy").code == 5
+    unknown = live("runs", "signal", run, "deplox")
+    assert (unknown.code, "it waits for: deploy" in unknown.err) == (5, True)
+    assert live("runs", "signal", run, "deploy", "n:={").code == 2
+    assert live("runs", "signal", run, "deploy", "n").code == 2
+    sent = live("runs", "signal", run, "deploy", "version=1.2", "n:=[20]", "--by", "ann")
+    assert (sent.code, sent.err) == (0, f"signal deploy was sent to run {run}\n")
+    assert live("runs", "watch", run).code == 0
+
+    shown = live("runs", "show", run, "-o", "json").json
+    assert shown["outputs"] == {"by": "ann", "values": {"version": "1.2", "n": [20]}}
+    assert "deploy ann" in live("runs", "journal", run).out
+    late = live("runs", "signal", run, "deploy")
+    assert (late.code, "has ended already" in late.err) == (6, True)
 
 
 def test_a_run_that_is_not_done_in_time_exits_with_124(live: Shell) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from coordinator.core.codec import BadSignalError
-from coordinator.core.events import Answered
+from coordinator.core.events import Answered, Signalled
 from coordinator.core.ids import Digest
 from coordinator.core.state import RunRecord, RunStatus
 from coordinator.messages import MAX_FIELD, BadMessageError, TooLargeError, event_from_delivery
@@ -59,6 +59,18 @@ async def test_a_signal_arrives_as_the_event_it_means(world: World) -> None:
     )
     with pytest.raises(BadSignalError):
         await desk.signal(RUN, {"kind": "explode"})
+
+
+async def test_a_named_signal_arrives_with_who_sent_it_and_what_came_with_it(world: World) -> None:
+    desk, source = world.desk(), world.source()
+    values = {"n": 1, "list": [None, {"ä": 2.5}]}
+    await desk.signal(RUN, {"kind": "signal", "name": "go", "by": "ann", "values": values})
+    [delivery] = await read_all(source, 1)
+    event = event_from_delivery(delivery)
+    assert isinstance(event, Signalled)
+    assert (event.run, event.name, event.by, event.values) == (RUN, "go", "ann", values)
+    with pytest.raises(BadSignalError, match="'values' has 70012 bytes as JSON; at most 65536"):
+        await desk.signal(RUN, {"kind": "signal", "name": "go", "values": {"x": "y" * 70_004}})
 
 
 async def test_runs_are_listed_newest_first(world: World) -> None:

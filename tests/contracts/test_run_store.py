@@ -11,12 +11,14 @@ from coordinator.core.commands import (
     ClearTimer,
     ContinueLater,
     EndRun,
+    SetTimer,
     WithdrawQuestion,
 )
 from coordinator.core.definition import Channel
-from coordinator.core.events import ReplyStatus, TimerKind
+from coordinator.core.events import ReplyStatus, TimerFired, TimerKind
 from coordinator.core.ids import run_id_for
 from coordinator.core.state import NodeState, NodeStatus, Phase, RunRecord, RunStatus
+from coordinator.messages import event_from_delivery
 from coordinator.ports import CommitStatus, Reply, StoreUnsuitableError
 from tests.contracts.building import (
     OTHER,
@@ -227,6 +229,17 @@ async def test_timers_are_set_and_cleared_by_commits(world: World) -> None:
     assert wait > 10**12
     [fired] = await read_all(source, 1)
     assert fired.fields == {"timer": f'["{RUN}","a",1,"timeout"]'}
+
+
+async def test_a_timer_of_every_kind_comes_back_as_the_event_it_was_set_for(world: World) -> None:
+    node = "fix#2/each[3]/w"
+    due = [SetTimer(node=node, attempt=4, kind=kind, due_ms=1) for kind in TimerKind]
+    await world.store().commit([first(commands=due)])
+    await world.timers().fire_due()
+    events = [event_from_delivery(one) for one in await read_all(world.source(), len(due))]
+    assert {(e.node, e.attempt, e.kind) for e in events if isinstance(e, TimerFired)} == {
+        (node, 4, kind) for kind in TimerKind
+    }
 
 
 async def test_questions_come_and_go_with_commits(world: World) -> None:

@@ -20,6 +20,7 @@ from coordinator.core.events import (
     ReplyStatus,
     ResumeRequested,
     RunStarted,
+    Signalled,
     TerminateRequested,
     TimerFired,
     TimerKind,
@@ -79,6 +80,7 @@ EVENTS = st.one_of(
     st.builds(
         Answered, **COMMON, node=WORDS, answer=WORDS, by=WORDS, comment=WORDS, values=OBJECTS
     ),
+    st.builds(Signalled, **COMMON, name=WORDS, by=WORDS, values=OBJECTS),
     st.builds(CancelRequested, **COMMON, by=WORDS, reason=WORDS),
     st.builds(TerminateRequested, **COMMON, by=WORDS, reason=WORDS),
     st.builds(PauseRequested, **COMMON, by=WORDS),
@@ -181,6 +183,11 @@ def test_keys_of_newer_versions_are_ignored_and_unknown_events_are_not() -> None
             {"kind": "answer", "node": "a/b", "answer": "approve", "values": {"n": 1}},
             Answered(id="i", run="r", at_ms=1, node="a/b", answer="approve", values={"n": 1}),
         ),
+        ({"kind": "signal", "name": "go"}, Signalled(id="i", run="r", at_ms=1, name="go")),
+        (
+            {"kind": "signal", "name": "go", "by": "me", "values": {"n": [1]}},
+            Signalled(id="i", run="r", at_ms=1, name="go", by="me", values={"n": [1]}),
+        ),
     ],
 )
 def test_a_signal_means_one_event(signal: object, event: object) -> None:
@@ -204,6 +211,14 @@ def test_a_signal_means_one_event(signal: object, event: object) -> None:
         ({"kind": "answer", "node": "n"}, "needs 'answer'"),
         ({"kind": "answer", "node": "n", "answer": "ok", "values": [1]}, "an object, not a list"),
         ({"kind": "answer", "node": "n", "answer": True}, "not a boolean"),
+        ({"kind": "signal"}, "a signal needs 'name'"),
+        ({"kind": "signal", "name": ""}, "'name' is ''; signals begin with a small letter"),
+        ({"kind": "signal", "name": "go\n"}, "small letters, digits, _ or -, at most 63"),
+        ({"kind": "signal", "name": "x" * 64}, "at most 63"),
+        ({"kind": "signal", "name": 7}, "'name' is text, not a number"),
+        ({"kind": "signal", "name": "go", "values": []}, "an object, not a list"),
+        ({"kind": "signal", "name": "go", "values": {"x": "y" * 70_000}}, "at most 65536"),
+        ({"kind": "signal", "name": "go", "node": "n"}, "a signal has no 'node'"),
     ],
 )
 def test_what_is_no_signal_is_refused_with_a_cure(signal: object, says: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from coordinator.core.definition import Workflow
 from coordinator.definitions.faults import Faults
 from coordinator.simulation import Outcome, Scenario, play, read_scenario, scenario_schema
-from tests.core.build import ask, human, repeat, workflow
+from tests.core.build import ask, human, repeat, wait, workflow
 
 LOOP = workflow(
     ask("plan"),
@@ -196,6 +196,16 @@ def test_a_reply_for_nobody_and_a_signal_that_cannot_apply_are_pointed_out() -> 
     unheard, refused = outcome.warnings
     assert 'has no node "qa"; did you mean "build#1/qa"?' in unheard
     assert "'skip' is no answer here" in refused
+
+
+def test_a_scenario_sends_signals_by_name() -> None:
+    definition = workflow(wait("w", signal="go"), outputs={"by": "{{ steps.w.by }}"})
+    more = "signals: [{at: 10m, signal: go, by: ann, values: {n: 1}}]\n"
+    expect = "{status: succeeded, outputs: {by: ann}, within: 10m}"
+    outcome = played(expect, more=more, definition=definition)
+    assert (outcome.failures, outcome.warnings) == ((), ())
+    [fault] = faults_of("workflow: w\nsignals: [{signal: 7}]\nexpect: {status: failed}\n")
+    assert fault.startswith("2:20: error WF022: signals[1].signal has to be text, not a number")
 
 
 def test_parameters_that_do_not_fit_are_told_with_their_place() -> None:

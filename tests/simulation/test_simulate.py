@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.core.report import rows
 from coordinator.simulation import Script, ScriptError, simulate
-from tests.core.build import ask, human, parallel, repeat, workflow
+from tests.core.build import ask, human, parallel, repeat, wait, workflow
 
 LOOP = workflow(
     ask("plan"),
@@ -63,6 +63,34 @@ def test_humans_are_answered_only_by_signals_and_a_run_that_cannot_move_waits() 
     assert (told.status, told.virtual_ms) == ("succeeded", 600_000)
 
 
+def test_waits_take_virtual_time_and_signals_come_when_the_script_says() -> None:
+    definition = workflow(
+        wait("pause", duration=300_000),
+        wait("go", "pause", signal="go"),
+        wait("limited", "go", signal="go", timeout=60_000, on_error="continue"),
+        outputs={"by": "{{ steps.go.by }}", "n": "{{ steps.go.values.n }}"},
+    )
+    early = {"at": "1m", "signal": "go", "by": "ann", "values": {"n": 7}}
+    late = {"at": "20m", "signal": "go"}
+
+    told = simulate(definition, script=Script.read({}, [early, late, {"signal": "gone"}]))
+
+    assert (told.status, told.virtual_ms) == ("succeeded", 360_000)
+    assert told.state.record.outputs == {"by": "ann", "n": 7}
+    assert told.state.nodes["limited"].status == "failed"
+    assert [text.partition(";")[0] for text in told.refusals] == [
+        "no step waits for a signal 'gone'"
+    ]
+
+
+def test_a_run_whose_signal_never_comes_waits() -> None:
+    definition = workflow(wait("pause", duration=60_000), wait("go", "pause", signal="go"))
+
+    told = simulate(definition)
+
+    assert (told.status, told.virtual_ms) == ("waiting", 60_000)
+
+
 def test_the_same_seed_gives_the_same_simulation_and_another_gives_other_pauses() -> None:
     def told(seed: int) -> str:
         script = Script.read({"build#1/qa": [{"error": "persona_error"}]}, seed=seed)
@@ -95,6 +123,7 @@ def test_steps_that_were_never_reached_are_listed_as_skipped() -> None:
         ({"a": {"error": "oops"}}, None, "no error class"),
         ({"a": {"after": "soon"}}, None, "not a duration"),
         (None, [{"at": "1m"}], "name one of approve"),
+        (None, [{"signal": "go", "approve": "x"}], "name one of approve"),
         (None, {"approve": "x"}, "signals has to be a list"),
     ],
 )
