@@ -32,7 +32,7 @@ class Real:
 
     params: tuple[str, ...] = ()
     """`FOLDER` stands for the folder of the run."""
-    files: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Node -> answer and values, given as soon as the run asks."""
     outputs: Mapping[str, object] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Real:
 RUNS = {
     "backup-files": Real(
         params=("source=FOLDER/home", "target=FOLDER/backup", 'folders=["docs", "pictures"]'),
-        files=("home/docs/a.txt", "home/docs/deep/b.txt", "home/pictures/c.txt"),
+        files=dict.fromkeys(("home/docs/a", "home/docs/deep/b", "home/pictures/c"), "text"),
         outputs={"pruned": []},
         nodes={"each-folder[0]/verify": "succeeded", "each-folder[1]/verify": "succeeded"},
     ),
@@ -80,6 +80,13 @@ RUNS = {
         },
         nodes={"search/outdoor-search": "skipped"},
     ),
+    "monitor-and-alert": Real(
+        params=("interval=100ms", "status_file=FOLDER/status.json"),
+        files={"status.json": '{"is_up": false, "latency_ms": 0}'},
+        answers={"alert/acknowledge": ("approve", "cause=disk full", "--by", "on-call")},
+        outputs={"severity": "critical", "looks": 1, "cause": "disk full"},
+        nodes={"alert/page": "succeeded", "alert/mail": "skipped"},
+    ),
     "research-draft-review-publish": Real(
         params=("topic=cheese",),
         answers={
@@ -103,8 +110,8 @@ def test_every_example_has_its_real_run() -> None:
 def test_an_example_does_what_it_says(name: str, shell: Shell) -> None:
     real = RUNS[name]
     path = str(shipped_folder() / EXAMPLES / f"{name}.yml")
-    for file in real.files:
-        shell.write(file, "text")
+    for file, text in real.files.items():
+        shell.write(file, text)
     params = [one.replace("FOLDER", str(shell.folder)) for one in real.params]
     repository = _repository(shell.folder) if real.needs_repository else ()
     shown = _ended(shell, ("run", path, *params, *repository, "--local", "-o", "json"), real)
