@@ -164,7 +164,7 @@ async def events_per_second(server: Server) -> tuple[float, float]:
     await link.one("FLUSHALL")
     store, source = RedisRunStore(server), RedisEventSource(server, consumer="c")
     definitions: Any = _OneDefinition()
-    intake = Intake(Catalogue(definitions, lambda _digest, _document: definition), _checked, {})
+    intake = Intake(Catalogue(definitions, lambda _digest, _document: definition), _checked)
     settler = Settler(store, source, intake, telemetry=Silent(), log=_Quiet())
     queue, desk = RedisRequestQueue(server, targets=["p"], consumer="w"), RedisDesk(server)
     for _ in range(_RUNS):

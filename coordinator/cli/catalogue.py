@@ -108,15 +108,27 @@ def _personas_of(digest: Any, document: bytes) -> dict[str, Persona]:
 
 
 def _from_files(session: Session) -> Catalogue:
-    from coordinator.cli.folder import Folder, Target, is_persona_file, targets
+    from coordinator.cli.folder import (
+        FaultyError,
+        Folder,
+        Target,
+        is_env_file,
+        is_persona_file,
+        targets,
+    )
     from coordinator.definitions.layout import is_example_path
 
     folder = Folder(session)
     found = Catalogue()
     if not any((Path.cwd() / name).is_dir() for name in folder.names):
         return found
+    top = Target(Path.cwd() / "x", Path.cwd())
+    environments, refusal = folder.environments(top)
+    if refusal:
+        raise FaultyError(refusal)
     for target in targets(Path(), folder.names):
-        if is_persona_file(target.path, folder.names) or is_example_path(target.path.as_posix()):
+        is_other = is_env_file(target.path) or is_example_path(target.path.as_posix())
+        if is_other or is_persona_file(target.path, folder.names):
             continue
         compiled, _ = folder.compile(target)
         if compiled is None:
@@ -124,7 +136,6 @@ def _from_files(session: Session) -> Catalogue:
             continue
         found.workflows[compiled.workflow.id] = compiled.workflow
         found.revisions[compiled.workflow.id] = str(target.path)
-    top = Target(Path.cwd() / "x", Path.cwd())
-    files = folder.surroundings(top).personas.files
+    files = folder.surroundings(top, environments.overlay).personas.files
     found.personas = {name: one.persona for name, one in files.items()}
     return found

@@ -99,6 +99,16 @@ def redis_option(command: F) -> F:
     )
 
 
+def env_option(command: F) -> F:
+    """`--env NAME`."""
+    return setting(
+        "env",
+        "--env",
+        metavar="NAME",
+        help="The environment whose overlay, envs/NAME.yaml, counts.",
+    )(command)
+
+
 def output_option(*forms: str) -> Callable[[F], F]:
     """`-o`, one of `forms` (all of them without any); the first is the default."""
     allowed = forms or FORMS

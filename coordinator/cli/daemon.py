@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coordinator.cli.commands import Leaf, redis_option, setting
+from coordinator.cli.commands import Leaf, env_option, redis_option, setting
 from coordinator.cli.connection import run_async, shown_url, stop_on_signals
 from coordinator.cli.errors import BadUsageError
 from coordinator.cli.session import Session, say
@@ -13,6 +13,7 @@ from coordinator.cli.session import Session, say
 @click.command(cls=Leaf)
 @click.option("--roles", metavar="LIST", help="Of decide,execute,timers,sync; default all.")
 @setting("metrics.port", "--metrics-port", type=int, metavar="N", help="0 = off.")
+@env_option
 @redis_option
 @click.pass_obj
 def daemon(session: Session, roles: str | None) -> None:

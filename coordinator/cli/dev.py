@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coordinator.cli.commands import Leaf, redis_option
+from coordinator.cli.commands import Leaf, env_option, redis_option
 from coordinator.cli.connection import run_async, stop_on_signals
 from coordinator.cli.errors import NotFoundError
 from coordinator.cli.session import Session, say
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     "--dir", "folder", type=click.Path(path_type=Path), default=Path(), show_default="here",
     help="The folder with workflows/ and personas/.",
 )  # fmt: skip
+@env_option
 @redis_option
 @click.pass_obj
 def dev(session: Session, folder: Path) -> None:

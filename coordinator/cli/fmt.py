@@ -15,7 +15,7 @@ import click
 
 from coordinator.cli.commands import Leaf
 from coordinator.cli.errors import BadUsageError, ExitCode
-from coordinator.cli.folder import Folder, Target, is_persona_file, read_file, targets
+from coordinator.cli.folder import Folder, Target, is_env_file, is_persona_file, read_file, targets
 from coordinator.cli.session import Session, out, say
 from coordinator.cli.text import json_text
 from coordinator.cli.validate import fault_json
@@ -103,7 +103,8 @@ def _format(folder: Folder, target: Target, done: _Done, *, is_dry: bool) -> Non
 
 
 def _formatted(folder: Folder, path: Path, text: bytes) -> tuple[str | None, list[Fault]]:
-    if is_scenario_path(path.name) or is_persona_file(path, folder.names):
+    is_other = is_scenario_path(path.name) or is_env_file(path)
+    if is_other or is_persona_file(path, folder.names):
         return format_layout(str(path), text)
     return format_workflow(str(path), text, step_types=folder.step_types)
 

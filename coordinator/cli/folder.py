@@ -13,8 +13,21 @@ from coordinator.cli.errors import CommandError, NotFoundError
 from coordinator.cli.session import Session
 from coordinator.core.lowering import StepType
 from coordinator.definitions.compile import compile_file, compile_persona, read_personas
+from coordinator.definitions.environments import FOLDER as ENVS
+from coordinator.definitions.environments import (
+    NO_ENVIRONMENTS,
+    Environments,
+    Overlay,
+    read_environments,
+)
 from coordinator.definitions.faults import Fault, Faults, nearest
-from coordinator.definitions.layout import ENDINGS, is_persona_path, is_scenario_path, stem_of
+from coordinator.definitions.layout import (
+    ENDINGS,
+    is_env_path,
+    is_persona_path,
+    is_scenario_path,
+    stem_of,
+)
 from coordinator.definitions.personas import Personas
 from coordinator.definitions.read import MAX_BYTES, Document, read
 from coordinator.definitions.rules import Severity
@@ -32,6 +45,16 @@ class Surroundings:
     """What a workflow may refer to, and what is wrong with that."""
 
     personas: Personas
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overlays:
+    """The environments of a project, and what is wrong with their files."""
+
+    root: Path | None = None
+    """The folder that has `envs`."""
+    environments: Environments = NO_ENVIRONMENTS
     faults: tuple[Fault, ...] = ()
 
 
@@ -63,7 +86,10 @@ class Folder:
     session: Session
     warnings: list[Fault] = field(default_factory=list)
     """Of the workflows that were asked for by name."""
-    _known: dict[tuple[Path, ...], Surroundings] = field(default_factory=dict)
+    env: str | None = None
+    """The environment; None for the one of the settings."""
+    _known: dict[tuple[tuple[Path, ...], str], Surroundings] = field(default_factory=dict)
+    _overlays: dict[Path, Overlays] = field(default_factory=dict)
 
     @cached_property
     def step_types(self) -> Mapping[str, StepType]:
@@ -78,13 +104,51 @@ class Folder:
         folders = self.session.settings().folders
         return folders.workflows, folders.personas
 
-    def compile(self, target: Target) -> tuple[Compiled | None, list[Fault]]:
+    @cached_property
+    def chosen(self) -> str:
+        """The environment whose overlay counts; empty for none."""
+        return self.session.settings().env if self.env is None else self.env
+
+    def compile(
+        self, target: Target, environments: Environments | None = None
+    ) -> tuple[Compiled | None, list[Fault]]:
         """The workflow in a file, if it has no errors, and its faults."""
-        around = self.surroundings(target)
-        return compile_file(
+        faults: list[Fault] = []
+        if environments is None:
+            environments, faults = self.environments(target)
+        around = self.surroundings(target, environments.overlay)
+        compiled, more = compile_file(
             str(target.path), read_file(target.path), step_types=self.step_types,
-            personas=around.personas,
+            personas=around.personas, environments=environments,
         )  # fmt: skip
+        return None if faults else compiled, [*faults, *more]
+
+    def environments(self, target: Target) -> tuple[Environments, list[Fault]]:
+        """The environments around a file, and what keeps the one that was chosen from use."""
+        found = self.overlays(target)
+        environments = found.environments.choosing(self.chosen)
+        refusal = environments.refusal()
+        if self.chosen in environments.broken:
+            refusal = [fault for fault in found.faults if fault.severity is Severity.ERROR]
+        return environments, refusal
+
+    def tried(self, target: Target) -> list[Environments]:
+        """The environments that a file is checked in: the one that was chosen, else each of them
+        and none.
+        """
+        there = self.overlays(target).environments
+        if self.chosen:
+            return [there.choosing(self.chosen)]
+        return [there.choosing(name, is_trial=True) for name in ("", *there.overlays)]
+
+    def overlays(self, target: Target) -> Overlays:
+        """The environments of the nearest folder `envs` beside or above a file."""
+        for root in self._roots(target):
+            if (root / ENVS).is_dir():
+                if root not in self._overlays:
+                    self._overlays[root] = _read_overlays(root)
+                return self._overlays[root]
+        return Overlays()
 
     def workflow(
         self, name: str, *, beside: Path | None = None, top: Path | None = None
@@ -119,28 +183,33 @@ class Folder:
         if "/" in name or name.endswith(ENDINGS):
             return None
         for file in self._workflow_files(around):
-            if stem_of(file.name) == name or _named(file) == name:
+            if stem_of(file.name) == name or named(file) == name:
                 return file
         return None
 
-    def surroundings(self, target: Target) -> Surroundings:
+    def surroundings(self, target: Target, overlay: Overlay | None = None) -> Surroundings:
         """The personas of the folders beside and above a file, the nearest first.
 
         Above ends at the git root; outside git at the folder that was named or that has the folder
         of workflows, else at the file's own. The folder of the settings file counts as above.
         """
         folders = tuple(self._persona_folders(target))
-        if folders not in self._known:
-            self._known[folders] = _read_folders(folders)
-        return self._known[folders]
+        key = (folders, overlay.document.path if overlay else "")
+        if key not in self._known:
+            self._known[key] = _read_folders(folders, overlay)
+        return self._known[key]
 
     def _persona_folders(self, target: Target) -> Iterator[Path]:
         seen = set()
-        for root in [*_above(target.path.absolute().parent, target.top), *self._configured()]:
+        for root in self._roots(target):
             folder = root / self.names[1]
             if folder not in seen and folder.is_dir():
                 seen.add(folder)
                 yield folder
+
+    def _roots(self, target: Target) -> list[Path]:
+        """The folders in which a file's personas and environments are looked for."""
+        return [*_above(target.path.absolute().parent, target.top), *self._configured()]
 
     def _around(self, file: Path, top: Path | None) -> list[Path]:
         """The folders that the file is in, the project whose workflows it lies with among them."""
@@ -196,14 +265,17 @@ def read_document(path: str, text: bytes) -> Document:
 def targets(path: Path, names: tuple[str, str]) -> list[Target]:
     """The files that a path given by a person stands for, in order."""
     if path.is_file():
-        return [Target(path, project_of(path, names))]
+        top = path.absolute().parent.parent if is_env_file(path) else project_of(path, names)
+        return [Target(path, top)]
     if not path.exists():
         raise NotFoundError(f"{path}: no such file or folder; correct the path")
     top = path.absolute()
     parts = [path / name for name in names if (path / name).is_dir()]
     if path / names[0] not in parts and project_of(path / names[1], names):
         parts = []  # personas beside the workflows that they belong to
-    if top.name in names:
+    if parts and (path / ENVS).is_dir():
+        parts.append(path / ENVS)
+    if top.name in (*names, ENVS):
         top = top.parent
     found = [each for part in parts or [path] for each in _files_below(part)]
     return [Target(each, top) for each in found if _is_definition(each, names, bool(parts))]
@@ -236,14 +308,19 @@ def is_persona_file(path: Path, names: tuple[str, str]) -> bool:
     return bool(_PERSONA_TEXT.search(text)) and not _WORKFLOW_TEXT.search(text)
 
 
-def check_persona(path: Path) -> list[Fault]:
-    """The faults of a persona file."""
+def is_env_file(path: Path) -> bool:
+    """Whether a file is the overlay of an environment, by its place."""
+    return is_env_path("/".join(path.absolute().parts[-2:]))
+
+
+def check_persona(path: Path, overlay: Overlay | None = None) -> list[Fault]:
+    """The faults of a persona file, under an overlay."""
     beside = {
         other.name: read_file(other).decode("utf-8", "replace")
         for other in path.absolute().parent.iterdir()
         if other.name.endswith(_PROMPTS) and other.is_file()
     }
-    return compile_persona(str(path), read_file(path), beside=beside)[1]
+    return compile_persona(str(path), read_file(path), beside=beside, overlay=overlay)[1]
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -267,7 +344,18 @@ def _above(folder: Path, top: Path | None) -> list[Path]:
     return found[: found.index(top) + 1] if top in found else [folder]
 
 
-def _read_folders(folders: tuple[Path, ...]) -> Surroundings:
+def _read_overlays(root: Path) -> Overlays:
+    folder = root / ENVS
+    files = {
+        shown(path): read_file(path)
+        for path in _files_below(folder)
+        if path.name.endswith(ENDINGS) and path.parent == folder
+    }
+    environments, faults, _ = read_environments(files)
+    return Overlays(root, environments, tuple(faults))
+
+
+def _read_folders(folders: tuple[Path, ...], overlay: Overlay | None) -> Surroundings:
     known: Personas | None = None
     faults: list[Fault] = []
     for folder in reversed(folders):
@@ -276,22 +364,26 @@ def _read_folders(folders: tuple[Path, ...]) -> Surroundings:
             for path in _files_below(folder)
             if path.name.endswith((*ENDINGS, *_PROMPTS))
         }
-        known, more, _ = read_personas(files, known=known)
+        known, more, _ = read_personas(files, known=known, overlay=overlay)
         known.has_folder = True
-        faults += [_placed(fault, folder) for fault in more]
+        faults += [_placed(fault, folder) if fault.file in files else fault for fault in more]
     return Surroundings(known or Personas(has_folder=False), tuple(faults))
 
 
 def _placed(fault: Fault, folder: Path) -> Fault:
-    path = folder / fault.file.partition("/")[2]
+    return replace(fault, file=shown(folder / fault.file.partition("/")[2]))
+
+
+def shown(path: Path) -> str:
+    """The path as people here would write it."""
     try:
-        shown = path.relative_to(Path.cwd())
+        return str(path.relative_to(Path.cwd()))
     except ValueError:
-        shown = path
-    return replace(fault, file=str(shown))
+        return str(path)
 
 
-def _named(file: Path) -> str | None:
+def named(file: Path) -> str | None:
+    """The id of the workflow in a file, whatever else is wrong with it."""
     document = read(str(file), read_file(file), Faults(str(file)))
     value = document.value if document else None
     name = value.get("name") if isinstance(value, dict) else None

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from coordinator.cli.commands import Leaf
+from coordinator.cli.commands import Leaf, env_option
 from coordinator.cli.folder import Folder
 from coordinator.cli.session import Session, out
 from coordinator.cli.text import json_text, one_line
@@ -48,6 +48,7 @@ class Edge:
     default="mermaid",
     help="How to print.",
 )
+@env_option
 @click.pass_obj
 def graph(session: Session, workflow: str, form: str) -> None:
     """Show the graph of WORKFLOW, a file or the name of one, before it runs.

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -96,11 +97,10 @@ class Local:
 
     def sync(self, folder: Path, tell: Callable[[SyncStatus], None]) -> Sync:
         """What makes the files of a folder the active definitions."""
-        folders = self.settings.folders
         return Sync(
-            origin=FolderOrigin(folder, paths=(folders.workflows, folders.personas)),
+            origin=FolderOrigin(folder, paths=self.settings.folders.paths),
             definitions=self.connection.definitions,
-            compile=wiring.compile_files,
+            compile=partial(wiring.compile_files, env=self.settings.env),
             log=self._log,
             tell=tell,
         )

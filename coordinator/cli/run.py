@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from coordinator.cli.commands import Leaf, output_option, redis_option
+from coordinator.cli.commands import Leaf, env_option, output_option, redis_option
 from coordinator.cli.connection import (
     connect,
     definition_of,
@@ -19,7 +19,7 @@ from coordinator.cli.connection import (
     run_async,
     shown_url,
 )
-from coordinator.cli.errors import RUN_EXIT, CommandError, ExitCode, NotFoundError
+from coordinator.cli.errors import RUN_EXIT, BadUsageError, CommandError, ExitCode, NotFoundError
 from coordinator.cli.inputs import Duration, pairs, read_object
 from coordinator.cli.session import Session, out, say
 from coordinator.core.definition import Ask, Channel
@@ -63,6 +63,7 @@ class Order:
 @click.option("--detach", "mode", flag_value="detach", help="Print its id and leave.")
 @click.option("--timeout", type=Duration(), metavar="D", help="Wait no longer; exit 124.")
 @click.option("--idempotency-key", metavar="K", help="The same key never starts a second run.")
+@env_option
 @output_option("text", "json", "name")
 @redis_option
 @click.pass_obj
@@ -91,6 +92,10 @@ def _order(session: Session, workflow: str, *, local: bool, given: Mapping[str, 
         compiled = folder.workflow(workflow)
         for fault in folder.warnings:
             say(str(fault))
+    elif "env" in session.flags and not local:
+        raise BadUsageError(
+            "--env is for a file, or with --local: the coordinator there was started with its own"
+        )
     params = pairs(given["params"])
     if compiled is not None:
         _check_params(compiled, params)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coordinator.cli.commands import Leaf
+from coordinator.cli.commands import Leaf, env_option
 from coordinator.cli.errors import RUN_EXIT, CommandError
 from coordinator.cli.folder import Folder
 from coordinator.cli.inputs import Duration, pairs, read_data, read_object
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     default="json",
     help="How to print.",
 )
+@env_option
 @click.pass_obj
 def simulate(session: Session, /, workflow: str, form: str, until: int | None, **given: Any) -> int:
     """Run WORKFLOW, a file or the name of one, with the real decider on a virtual clock.

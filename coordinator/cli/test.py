@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coordinator.cli.commands import Leaf
+from coordinator.cli.commands import Leaf, env_option
 from coordinator.cli.errors import ExitCode
 from coordinator.cli.session import Session, out, say
 from coordinator.cli.text import json_text, one_line
@@ -30,6 +30,7 @@ _WIDEST = 4_000
     show_default=True,
     help="How to print; junit is XML for CI systems.",
 )
+@env_option
 @click.pass_obj
 def test(session: Session, paths: tuple[Path, ...], form: str) -> int:
     """Play the scenarios in *.scenario.yml files; exit 1 when one of them is not as it says.

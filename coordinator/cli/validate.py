@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
-from coordinator.cli.commands import Leaf
+from coordinator.cli.commands import Leaf, env_option
+from coordinator.cli.environments import environment_faults
 from coordinator.cli.errors import BadUsageError, ExitCode
 from coordinator.cli.folder import (
     Folder,
     Target,
     check_persona,
+    is_env_file,
     is_persona_file,
     read_document,
     read_file,
@@ -38,13 +40,15 @@ _WIDEST = 100
     help="How to print.",
 )
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@env_option
 @click.pass_obj
 def validate(session: Session, paths: tuple[Path, ...], form: str, strict: bool) -> int:
     """Check workflow and persona files; exit 1 when one has errors.
 
-    Without PATH: the folders workflows/ and personas/ here. Persona names are looked up in the
-    folders personas/ beside and above each file, up to the git root; outside git, up to the
-    folder that has workflows/.
+    Without PATH: the folders workflows/, personas/ and envs/ here. Persona names are looked up in
+    the folders personas/ beside and above each file, up to the git root; outside git, up to the
+    folder that has workflows/. Each workflow is checked in every environment and in none, unless
+    --env names one.
 
     \b
     Example:
@@ -67,24 +71,42 @@ def validate(session: Session, paths: tuple[Path, ...], form: str, strict: bool)
 def check(folder: Folder, found: Iterable[Target]) -> list[Fault]:
     """The faults of the files and of the personas around them, by file and place."""
     faults: set[Fault] = set()
-    ids: dict[tuple[Path, str], Path] = {}
+    first: dict[tuple[Path, str], Path] = {}
+    ids: dict[Path, str] = {}
+    overlays = []
     for target in found:
+        faults |= set(folder.environments(target)[1])
         if is_scenario_path(target.path.name):
             read_document(str(target.path), read_file(target.path))
+        elif is_env_file(target.path):
+            overlays.append(target)
         elif is_persona_file(target.path, folder.names):
-            faults |= set(check_persona(target.path))
+            for each in folder.tried(target):
+                faults |= set(check_persona(target.path, each.overlay))
         else:
-            compiled, more = folder.compile(target)
-            faults |= {*more, *_errors_around(folder, target)}
-            if compiled is not None and target.top is not None:
-                first = ids.setdefault((target.top, compiled.workflow.id), target.path)
-                faults |= set(_taken(target, first, compiled.workflow.id))
+            name, more = _workflow(folder, target)
+            faults |= set(more)
+            ids[target.path.absolute()] = name
+            if name and target.top is not None:
+                other = first.setdefault((target.top, name), target.path)
+                faults |= set(_taken(target, other, name))
+    for target in overlays:
+        faults |= set(environment_faults(folder, target, ids))
     return sorted(faults)
 
 
-def _errors_around(folder: Folder, target: Target) -> list[Fault]:
-    around = folder.surroundings(target).faults
-    return [fault for fault in around if fault.severity is Severity.ERROR]
+def _workflow(folder: Folder, target: Target) -> tuple[str, list[Fault]]:
+    """The id of the workflow in a file, and its faults in every environment it is checked in."""
+    name, faults = "", list(_errors(folder.overlays(target).faults))
+    for environments in folder.tried(target):
+        compiled, more = folder.compile(target, environments)
+        faults += [*more, *_errors(folder.surroundings(target, environments.overlay).faults)]
+        name = compiled.workflow.id if compiled else name
+    return name, faults
+
+
+def _errors(faults: Iterable[Fault]) -> list[Fault]:
+    return [fault for fault in faults if fault.severity is Severity.ERROR]
 
 
 def _taken(target: Target, first: Path, workflow: str) -> list[Fault]:

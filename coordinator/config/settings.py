@@ -80,6 +80,11 @@ class FolderSettings:
     workflows: str
     personas: str
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every folder of a repository that is read."""
+        return (self.workflows, self.personas, "envs")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:

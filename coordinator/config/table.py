@@ -125,7 +125,10 @@ SETTINGS: Final = (
         help="events that a coordinator has not settled for so long are taken over by another",
     ),
     Setting(
-        key="env", default="", parse=values.name, help="name of the overlay, such as `staging`"
+        key="env",
+        default="",
+        parse=values.name,
+        help="the environment whose overlay, `envs/<name>.yaml`, counts; empty = none",
     ),
     Setting(
         key="instance",

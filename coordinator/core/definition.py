@@ -363,6 +363,8 @@ class Workflow:
     """Every node by its static path, those inside containers, undo and finally included."""
     children: Mapping[Digest, Workflow] = field(default_factory=dict)
     """The workflows that its steps run, and those that these run, by digest."""
+    env: Mapping[str, object] = field(default_factory=dict)
+    """The values of the environment that the definition reads."""
     names: Mapping[str, NamedNode] = field(init=False)
     """Every node by the name that expressions use for it."""
     item_names: frozenset[str] = field(init=False)

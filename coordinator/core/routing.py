@@ -16,7 +16,7 @@ decides:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from coordinator.core.expressions import Expression, ExpressionError, compile_expression
@@ -52,6 +52,8 @@ class Route:
     """One of them is enough."""
     scopes: tuple[str, ...] = ()
     when: Expression | None = None
+    env: Mapping[str, object] = field(default_factory=dict)
+    """What `when` may read as `env`."""
 
     @property
     def is_open(self) -> bool:
@@ -81,8 +83,6 @@ def choose_workflow(
     task: Mapping[str, object],
     routes: Iterable[Route],
     workflows: Collection[str],
-    *,
-    env: Mapping[str, object] | None = None,
 ) -> Choice:
     """The workflow among `workflows` for a normalised task.
 
@@ -90,14 +90,13 @@ def choose_workflow(
         NoRouteError: none is for it.
         BadRouteError: the rule that would decide cannot be evaluated.
     """
-    scope = {"task": task, "env": env or {}}
     for route in routes:
-        if route.workflow in workflows and (why := _matched(route, task, scope)):
+        if route.workflow in workflows and (why := _matched(route, task)):
             return Choice(workflow=route.workflow, why=why)
     return _by_kind(task, workflows)
 
 
-def _matched(route: Route, task: Mapping[str, object], scope: Mapping[str, object]) -> str:
+def _matched(route: Route, task: Mapping[str, object]) -> str:
     """Why the rule takes the task; empty if it does not."""
     if route.is_open:
         return f"The match rule of {route.workflow} takes every task."
@@ -114,7 +113,7 @@ def _matched(route: Route, task: Mapping[str, object], scope: Mapping[str, objec
     if shared:
         why.append(f"it has the label {shared[0]}")
     if route.when is not None:
-        if not _holds(route, route.when, scope):
+        if not _holds(route, route.when, {"task": task, "env": route.env}):
             return ""
         why.append(f"{route.when.source} holds")
     return f"The match rule of {route.workflow} takes it: {', '.join(why)}."
@@ -155,7 +154,7 @@ def _candidates(kind: object, scope: object) -> Iterable[tuple[str, str]]:
 
 
 def _route(rule: Mapping[str, object]) -> Route:
-    workflow, when = rule.get("workflow"), rule.get("when")
+    workflow, when, env = rule.get("workflow"), rule.get("when"), rule.get("env")
     if not isinstance(workflow, str) or not isinstance(when, str | None):
         raise BadRouteError(str(workflow)[:80], "cannot be read")
     try:
@@ -168,6 +167,7 @@ def _route(rule: Mapping[str, object]) -> Route:
         labels=_words(rule, "labels", workflow),
         scopes=_words(rule, "scopes", workflow),
         when=compiled,
+        env=env if isinstance(env, Mapping) else {},
     )
 
 

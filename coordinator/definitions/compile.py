@@ -15,6 +15,12 @@ from coordinator.definitions.digest import (
     UnreadableDefinitionError,
     digest_of,
 )
+from coordinator.definitions.environments import (
+    NO_ENVIRONMENTS,
+    Environments,
+    Overlay,
+    read_environments,
+)
 from coordinator.definitions.faults import Fault, Faults
 from coordinator.definitions.layout import (
     folder_of,
@@ -24,11 +30,12 @@ from coordinator.definitions.layout import (
     name_of,
     persona_named_by,
 )
+from coordinator.definitions.overlay import names_missing, overlaid, overlaid_persona
 from coordinator.definitions.persona import Persona
 from coordinator.definitions.personas import RUN_PERSONA, PersonaFile, Personas, read_persona
 from coordinator.definitions.read import Document, read
 from coordinator.definitions.report import Reporter
-from coordinator.definitions.workflow import Compiled, compile_workflow
+from coordinator.definitions.workflow import Compiled, compile_workflow, workflow_id
 
 Text = str | bytes
 
@@ -53,18 +60,29 @@ def compile_bundle(
     step_types: Mapping[str, StepType],
     personas: Personas | None = None,
     workflows: Collection[str] = (),
+    env: str = "",
 ) -> Bundle:
     """Everything in `files`, by path, with `/` between folders.
 
     Files below a folder `workflows` are workflows, those below `personas` are personas and their
-    prompts; scenario files and others are left alone. `workflows` are more paths that are
-    workflows, wherever they are; `personas` are known besides those in `files`.
+    prompts, those in `envs` are overlays; scenario files and others are left alone. `workflows` are
+    more paths that are workflows, wherever they are; `personas` are known besides those in `files`.
+    `env` chooses the overlay that is put over all of them; empty for none.
     """
-    known, faults, read_files = read_personas(files, known=personas)
+    environments, faults, overlays = read_environments(files)
+    environments = environments.choosing(env)
+    known, more, read_files = read_personas(files, known=personas, overlay=environments.overlay)
+    faults += [*environments.refusal(), *more]
     paths = sorted({*workflows, *(path for path in files if is_workflow_path(path))})
     compiled: dict[str, Compiled] = {}
+    ids = set()
     for path in paths:
-        found, more = compile_file(path, files[path], step_types=step_types, personas=known)
+        notes = Faults(path)
+        document = read(path, files[path], notes)
+        ids.add(id_of(document))
+        found, more = compile_read(
+            document, notes, step_types=step_types, personas=known, environments=environments
+        )
         faults += more
         if found is None:
             continue
@@ -74,41 +92,92 @@ def compile_bundle(
             what = f'the workflow "{found.workflow.id}" is defined in {other.file} too'
             notes.add("WF038", (1, 1), what)
             faults += notes.found
+    names = {*known.files, *known.broken}
+    for overlay in environments.overlays.values():
+        faults += names_missing(overlay, ids, names)
     return Bundle(
         workflows=compiled,
         personas={name: each.persona for name, each in known.files.items()},
         faults=tuple(sorted(set(faults))),
-        files=read_files + len(paths),
+        files=read_files + len(paths) + overlays,
     )
 
 
 def compile_file(
-    path: str, text: Text, *, step_types: Mapping[str, StepType], personas: Personas
+    path: str,
+    text: Text,
+    *,
+    step_types: Mapping[str, StepType],
+    personas: Personas,
+    environments: Environments = NO_ENVIRONMENTS,
 ) -> tuple[Compiled | None, list[Fault]]:
     """The workflow in one file, if it has no errors, and its faults in the order of the file."""
     faults = Faults(path)
     document = read(path, text, faults)
+    return compile_read(
+        document, faults, step_types=step_types, personas=personas, environments=environments
+    )
+
+
+def compile_read(
+    document: Document | None,
+    faults: Faults,
+    *,
+    step_types: Mapping[str, StepType],
+    personas: Personas,
+    environments: Environments = NO_ENVIRONMENTS,
+) -> tuple[Compiled | None, list[Fault]]:
+    """The workflow in a document under the overlay that was chosen, as `compile_file` gives it.
+
+    `faults` are those of reading it; None is a document that could not be read.
+    """
     compiled = None
     if document is not None:
-        report = Reporter(document.positions, faults)
-        compiled = compile_workflow(document, report, step_types=step_types, personas=personas)
-    return compiled, sorted(set(faults.found))
+        overlay = environments.overlay
+        if overlay is not None:
+            document, more = overlaid(document, overlay, id_of(document), step_types=step_types)
+            faults.found += more
+        compiled = compile_workflow(
+            document,
+            Reporter(document.positions, faults),
+            step_types=step_types,
+            personas=personas,
+            environments=environments,
+        )
+    usable = None if faults.has_errors else compiled
+    return usable, sorted(set(faults.found))
+
+
+def id_of(document: Document | None) -> str:
+    """The id that a workflow's document says; empty when it says none."""
+    value = document.value if document else None
+    name = value.get("name") if isinstance(value, Mapping) else None
+    return workflow_id(name) if isinstance(name, str) else ""
 
 
 def compile_persona(
-    path: str, text: Text, *, beside: Mapping[str, str] | None = None
+    path: str,
+    text: Text,
+    *,
+    beside: Mapping[str, str] | None = None,
+    overlay: Overlay | None = None,
 ) -> tuple[PersonaFile | None, list[Fault]]:
     """The persona in one file, if it has no errors, and its faults in the order of the file."""
     faults = Faults(path)
     document = read(path, text, faults)
     if document is None:
         return None, faults.found
+    if overlay is not None:
+        document = overlaid_persona(document, overlay)
     found = read_persona(document, Reporter(document.positions, faults), beside=beside)
     return found, sorted(set(faults.found))
 
 
 def read_personas(
-    files: Mapping[str, Text], *, known: Personas | None = None
+    files: Mapping[str, Text],
+    *,
+    known: Personas | None = None,
+    overlay: Overlay | None = None,
 ) -> tuple[Personas, list[Fault], int]:
     """The personas among `files`, their faults, and how many files that were."""
     paths = sorted(path for path in files if is_persona_path(path))
@@ -116,7 +185,9 @@ def read_personas(
     found = Personas(has_folder=known is not None or in_folder)
     faults: list[Fault] = []
     for path in paths:
-        persona, more = compile_persona(path, files[path], beside=_beside(path, files))
+        persona, more = compile_persona(
+            path, files[path], beside=_beside(path, files), overlay=overlay
+        )
         faults += more
         if persona is None:
             found.broken.add(persona_named_by(path))
@@ -165,7 +236,13 @@ def load_document(
         if persona is not None:
             personas.add(persona)
     source = Document("", content["workflow"])
-    compiled = compile_workflow(source, report, step_types=step_types, personas=personas)
+    compiled = compile_workflow(
+        source,
+        report,
+        step_types=step_types,
+        personas=personas,
+        environments=Environments(stored=content.get("env", {})),
+    )
     if compiled is None or compiled.workflow.digest != digest:
         reasons = [each.message for each in faults.found if each.severity == "error"]
         raise UnreadableDefinitionError(digest, "; ".join(reasons[:3]) or "it compiles differently")

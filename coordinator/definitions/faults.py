@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coordinator.definitions.rules import RULES, Severity
 
@@ -49,6 +49,10 @@ class Faults:
         fault = Fault(self.file, *at, rule, severity or about.severity, message, hint or about.cure)
         if fault not in self.found[-20:]:
             self.found.append(fault)
+
+    def of(self, file: str) -> Faults:
+        """The same collection, for faults of another file; of its own one where that is empty."""
+        return replace(self, file=file) if file else self
 
     def did_you_mean(self, word: str, known: Iterable[str]) -> str:
         """`Did you mean "x"?` if a known word is near, else an empty text.

@@ -47,6 +47,11 @@ def is_persona_path(path: str) -> bool:
     return stem_of(path) == _PERSONA_FILE and name_of(folder_of(folder)) == "personas"
 
 
+def is_env_path(path: str) -> bool:
+    """Whether a file is an environment's overlay: `envs/<name>.yaml`."""
+    return path.endswith(ENDINGS) and name_of(folder_of(path)) == "envs" and bool(stem_of(path))
+
+
 def is_below_personas(path: str) -> bool:
     """Whether a file is anywhere in a folder of personas."""
     return "personas" in folder_of(path).split("/")

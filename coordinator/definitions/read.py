@@ -38,6 +38,8 @@ class Positions:
     values: dict[Path, Place] = field(default_factory=dict)
     texts: dict[Path, int] = field(default_factory=dict)
     """Of texts whose characters stand in the file as they are: the column of the first one."""
+    files: dict[Path, str] = field(default_factory=dict)
+    """Of values that were merged in from another file: that file."""
 
     def value(self, path: Path) -> Place:
         """Where the value at `path` is, or what is nearest around it; the whole file is at 1:1."""
@@ -50,6 +52,14 @@ class Positions:
     def key(self, path: Path) -> Place:
         """Where the key of the value at `path` is; of a list's item, the item."""
         return self.keys.get(path) or self.value(path)
+
+    def file(self, path: Path) -> str:
+        """The other file that the value at `path` was merged in from; empty if there is none."""
+        if self.files:
+            for length in range(len(path), 0, -1):
+                if path[:length] in self.values:
+                    return self.files.get(path[:length], "")
+        return ""
 
     def inside(self, path: Path, column: int) -> Place:
         """Where the `column`-th character of the text at `path` is, as near as can be told."""

@@ -28,15 +28,25 @@ class Reporter:
         severity: Severity | None = None,
     ) -> None:
         """A fault of the value at `path`."""
-        self.faults.add(rule, self.positions.value(path), message, hint, severity=severity)
+        faults = self.faults.of(self.positions.file(path))
+        faults.add(rule, self.positions.value(path), message, hint, severity=severity)
 
     def key(self, rule: str, path: Path, message: str, hint: str = "") -> None:
         """A fault of the key at `path`."""
-        self.faults.add(rule, self.positions.key(path), message, hint)
+        faults = self.faults.of(self.positions.file(path))
+        faults.add(rule, self.positions.key(path), message, hint)
 
-    def inside(self, rule: str, path: Path, column: int, message: str, hint: str = "") -> None:
+    def inside(
+        self,
+        rule: str,
+        path: Path,
+        column: int,
+        message: str,
+        hint: str = "",
+    ) -> None:
         """A fault at a character of the text at `path`."""
-        self.faults.add(rule, self.positions.inside(path, column), message, hint)
+        faults = self.faults.of(self.positions.file(path))
+        faults.add(rule, self.positions.inside(path, column), message, hint)
 
 
 @dataclass(slots=True)

@@ -77,6 +77,8 @@ class Resolver:
 
     def _below_root(self, path: tuple[str, ...], read: Read) -> Target | None:
         root, rest = path[0], path[1:]
+        if root == "env":
+            self._check_env(read)
         if not rest:
             return None
         match root:
@@ -93,6 +95,14 @@ class Resolver:
             case "run" | "task":
                 self._check_slip(root, rest[0], read)
         return None
+
+    def _check_env(self, read: Read) -> None:
+        about = read.reference
+        self.names.env.add(about.path[1] if len(about.path) > 1 else "*")
+        problem = self.names.environments.problem(about) if len(about.path) > 1 else None
+        if problem is not None:
+            rule, message, hint = problem
+            self._fault(rule, read, message, hint)
 
     def _of_context(self, path: tuple[str, ...], read: Read) -> Target | None:
         name = path[1]

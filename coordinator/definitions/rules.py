@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from coordinator.definitions.doubtful_rules import DOUBTFUL_RULES
+from coordinator.definitions.environment_rules import ENVIRONMENT_RULES
 from coordinator.definitions.reading_rules import READING_RULES
 from coordinator.definitions.rule import Rule, Severity
 
@@ -259,6 +260,7 @@ TABLE: Final = (
         "Write it as in 2026-08-01T09:00:00Z or 2026-08-01T09:00:00+02:00.",
     ),
     *DOUBTFUL_RULES,
+    *ENVIRONMENT_RULES,
 )
 """Every rule there is, in the order of their ids."""
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
-
-from coordinator.core.lowering import Mark, StepType
-from coordinator.definitions.check import fields_of, mark_of
+from coordinator.core.lowering import StepType
 from coordinator.definitions.errors import ON_ERROR_SPELLINGS
-from coordinator.definitions.models import StepKeys, WorkflowKeys
+from coordinator.definitions.models import WorkflowKeys
 from coordinator.definitions.parameters import TYPE_SPELLINGS
 from coordinator.definitions.read import Path
 from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
+from coordinator.definitions.walk import lists_inside, lists_of, steps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,45 +50,19 @@ class _Walk:
         for name, about in declared.items() if isinstance(declared, Mapping) else ():
             if isinstance(about, Mapping):
                 self._value(about, "type", (keys["params"], name), TYPE_SPELLINGS)
-        self._lists(WorkflowKeys, value, keys, ())
+        for path, inner in lists_of(WorkflowKeys, value, keys, ()):
+            self._steps(inner, path)
 
     def _steps(self, value: object, at: Path) -> None:
-        entries: Iterable[tuple[str | int, object]] = ()
-        if isinstance(value, list):
-            entries = enumerate(value)
-        elif isinstance(value, Mapping):
-            entries = value.items()
-        for name, step in entries:
-            if isinstance(step, Mapping):
-                self._step(step, (*at, name))
+        for step in steps_of(value, at):
+            if isinstance(step.value, Mapping):
+                self._step(step.value, step.path)
 
     def _step(self, step: Mapping[str, object], at: Path) -> None:
-        keys = self._keys(step, at, STEP_SPELLINGS)
+        self._keys(step, at, STEP_SPELLINGS)
         self._value(step, "on_error", at, ON_ERROR_SPELLINGS)
-        self._lists(StepKeys, step, keys, at)
-        step_type = self.step_types.get(str(step.get("type")))
-        if step_type is not None:
-            self._lists(step_type.keys, step, keys, at)
-        on_error = step.get("on_error")
-        if isinstance(on_error, Mapping):
-            self._steps(on_error.get("fallback"), (*at, "on_error", "fallback"))
-
-    def _lists(
-        self,
-        model: type[BaseModel],
-        value: Mapping[str, object],
-        keys: Mapping[str, str],
-        at: Path,
-    ) -> None:
-        for key, about in fields_of(model).items():
-            if key not in keys:
-                continue
-            inner, there = value[keys[key]], (*at, keys[key])
-            if mark_of(about) is Mark.STEPS:
-                self._steps(inner, there)
-            elif mark_of(about) is Mark.CASES and isinstance(inner, Mapping):
-                for case, steps in inner.items():
-                    self._steps(steps, (*there, case))
+        for path, inner in lists_inside(step, at, self.step_types):
+            self._steps(inner, path)
 
     def _keys(
         self, value: Mapping[str, object], at: Path, spellings: Mapping[str, str]

@@ -12,6 +12,7 @@ from coordinator.core.expressions import Expression
 from coordinator.core.lowering import StepType
 from coordinator.core.references import Reference
 from coordinator.definitions.check import Checked
+from coordinator.definitions.environments import NO_ENVIRONMENTS, Environments
 from coordinator.definitions.read import Path
 from coordinator.definitions.report import Named
 
@@ -146,8 +147,16 @@ class Names:
     variables: frozenset[str] = frozenset()
     state: dict[str, list[Step]] = field(default_factory=dict)
     """The steps that write a value of the workflow's own state, by its name."""
+    environments: Environments = NO_ENVIRONMENTS
+    env: set[str] = field(default_factory=set)
+    """What the file reads of `env`; the name `*` stands for all of it."""
     unreadable: set[str] = field(default_factory=set)
     """Ids inside steps of types that are not available: known, but not looked into."""
+
+    def env_read(self) -> dict[str, object]:
+        """The values of the environment that the file reads."""
+        there = self.environments.values
+        return {key: there[key] for key in sorted(there) if key in self.env or "*" in self.env}
 
     def all_steps(self) -> list[Step]:
         """Every step of the file, in file order, a container before what is in it."""

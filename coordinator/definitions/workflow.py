@@ -23,6 +23,7 @@ from coordinator.definitions.analyse import Analysis, Top
 from coordinator.definitions.build import Builder, limits_of
 from coordinator.definitions.check import Checked, check, fields_of, refuse_unknown
 from coordinator.definitions.digest import canonical_bytes, digest_of
+from coordinator.definitions.environments import NO_ENVIRONMENTS, Environments
 from coordinator.definitions.models import WorkflowKeys
 from coordinator.definitions.parameters import read_parameters
 from coordinator.definitions.parse import Parser, reads_of
@@ -91,10 +92,11 @@ def compile_workflow(
     *,
     step_types: Mapping[str, StepType],
     personas: Personas,
+    environments: Environments = NO_ENVIRONMENTS,
 ) -> Compiled | None:
     """The workflow of a file; None, and at least one fault, if it has errors."""
     before = report.faults.count_errors()
-    file = _read(document, report, step_types)
+    file = _read(document, report, step_types, environments)
     if file is None:
         return None
     match = _match(file, report)
@@ -107,12 +109,7 @@ def compile_workflow(
     if report.faults.count_errors() > before:
         return None
     used = sorted(builder.used & set(personas.files))
-    plain = {
-        "format": 1,
-        "workflow": {**file.checked.plain, **_plain_lists(file)},
-        "personas": {name: personas.files[name].plain for name in used},
-    }
-    text = canonical_bytes(plain)
+    text = canonical_bytes(_plain(file, {name: personas.files[name].plain for name in used}))
     nodes = {each.path: builder.nodes[each.path] for each in file.names.all_steps()}
     return Compiled(
         workflow=_workflow(file, graphs, nodes, digest_of(text)),
@@ -133,7 +130,12 @@ def workflow_id(name: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")
 
 
-def _read(document: Document, report: Reporter, step_types: Mapping[str, StepType]) -> _File | None:
+def _read(
+    document: Document,
+    report: Reporter,
+    step_types: Mapping[str, StepType],
+    environments: Environments,
+) -> _File | None:
     named = canonical(document.value, (), WORKFLOW_SPELLINGS, report, "a workflow file")
     if named is None:
         return None
@@ -142,6 +144,7 @@ def _read(document: Document, report: Reporter, step_types: Mapping[str, StepTyp
     _check_head(checked, named, report)
     parameters = read_parameters(checked, named, report)
     parser = Parser(report, step_types)
+    parser.names.environments = environments
     parser.names.parameters = frozenset(checked["params"] or ())
     parser.names.declared = {each.name: each for each in parameters}
     parser.names.variables = frozenset(checked["variables"] or ())
@@ -225,8 +228,16 @@ def _match(file: _File, report: Reporter) -> Match | None:
     )
 
 
-def _plain_lists(file: _File) -> dict[str, Any]:
-    return {key: plain_steps(steps) for key, steps in file.lists.items()}
+def _plain(file: _File, personas: Mapping[str, object]) -> dict[str, object]:
+    """The canonical document; `env` stands in it only where the workflow reads some of it."""
+    lists = {key: plain_steps(steps) for key, steps in file.lists.items()}
+    env = file.names.env_read()
+    return {
+        "format": 1,
+        "workflow": {**file.checked.plain, **lists},
+        "personas": personas,
+        **({"env": env} if env else {}),
+    }
 
 
 def _workflow(
@@ -251,6 +262,7 @@ def _workflow(
         merges=any(_merges(node) for node in nodes.values()),
         description=checked["description"],
         nodes=nodes,
+        env=file.names.env_read(),
     )
 
 

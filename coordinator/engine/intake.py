@@ -41,12 +41,9 @@ class TaskRefusedError(Exception):
 class Intake:
     """Accepts tasks: reads, normalises and routes them, and checks their params."""
 
-    def __init__(
-        self, catalogue: Catalogue, check_params: CheckParams, env: Mapping[str, object]
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, check_params: CheckParams) -> None:
         self.catalogue = catalogue
         self._check_params = check_params
-        self._env = env
         self._waiting: dict[str, tuple[Delivery, float]] = {}
 
     def begins_run(self, delivery: Delivery) -> bool:
@@ -92,7 +89,7 @@ class Intake:
             revision=chosen.revision or None,
             task=task,
             params=params,
-            env=self._env,
+            env=chosen.workflow.env,
             may_push=message.more.get("push", "true").lower() not in ("false", "no", "0"),
             idempotency_key=message.idempotency_key,
         )
@@ -123,7 +120,7 @@ class Intake:
             revision=child.revision,
             task=child.task,
             params=params,
-            env=child.env,
+            env=workflow.env if workflow is not None else child.env,
             may_push=child.may_push,
             parent=child.parent,
             files=child.files,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordinator.core.ids import Digest
-from coordinator.definitions import Bundle, Match
+from coordinator.definitions import Bundle, Compiled, Match
 from coordinator.ports import ActiveBundle
 
 
@@ -16,19 +16,22 @@ def active_bundle(name: str, revision: str, bundle: Bundle, *, at_ms: int) -> Ac
         bundle=name,
         digests={workflow: each.workflow.digest for workflow, each in workflows},
         revision=revision,
-        routes=[_rule(workflow, each.match) for workflow, each in workflows if each.match],
+        routes=[_rule(each, each.match) for _, each in workflows if each.match],
         personas=sorted(bundle.personas),
         activated_ms=at_ms,
     )
 
 
-def _rule(workflow: str, match: Match) -> Mapping[str, object]:
+def _rule(compiled: Compiled, match: Match) -> Mapping[str, object]:
     """A workflow's `match:` as `core.routing.routes_from` reads it."""
+    workflow = compiled.workflow
     words = {"types": match.types, "labels": match.labels, "scopes": match.scopes}
-    rule: dict[str, object] = {"workflow": workflow}
+    rule: dict[str, object] = {"workflow": workflow.id}
     rule |= {name: list(given) for name, given in words.items() if given}
     if match.when is not None:
         rule["when"] = match.when.source
+        if "env" in match.when.roots:
+            rule["env"] = dict(workflow.env)
     return rule
 
 

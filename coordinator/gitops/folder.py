@@ -28,7 +28,9 @@ class FolderOrigin:
     Hidden files are left alone: editors keep their own there.
     """
 
-    def __init__(self, root: Path, *, paths: tuple[str, ...] = ("workflows", "personas")) -> None:
+    def __init__(
+        self, root: Path, *, paths: tuple[str, ...] = ("workflows", "personas", "envs")
+    ) -> None:
         self._root = root.resolve()
         self._paths = paths
         self.name = self._revision = f"dir:{self._root}"

@@ -28,7 +28,7 @@ class Source:
     ref: str = ""
     """A branch or tag, a full ref, or all digits of a commit; empty = the default branch."""
     interval: timedelta = timedelta(seconds=60)
-    paths: tuple[str, ...] = ("workflows", "personas")
+    paths: tuple[str, ...] = ("workflows", "personas", "envs")
     """Folders that are read; everything else in the repository is ignored."""
     bundle: str = DEFAULT_BUNDLE
     """The name under which its definitions are active."""

@@ -160,6 +160,7 @@ class _World:
             digest=self.definition.digest,
             task=task,
             params=params,
+            env=self.definition.env,
         )
         for signal in self.script.signals:
             self._schedule(_START_MS + signal.at_ms, 1, self._signal(signal))

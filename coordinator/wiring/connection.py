@@ -129,7 +129,7 @@ class PersonaShelf:
         return self._known[digest].get(name)
 
 
-def compile_files(files: Mapping[str, bytes]) -> Bundle:
-    """Everything in these files but examples, compiled with the step types installed here."""
+def compile_files(files: Mapping[str, bytes], env: str = "") -> Bundle:
+    """Everything in these files but examples, under an overlay, with the step types installed."""
     served = {path: text for path, text in files.items() if not is_example_path(path)}
-    return compile_bundle(served, step_types=step_types())
+    return compile_bundle(served, step_types=step_types(), env=env)

@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from coordinator.config import Settings
@@ -134,7 +135,7 @@ def _settler(
     connection: Connection, source: RedisEventSource, telemetry: Telemetry, log: Log
 ) -> Settler:
     catalogue = Catalogue(connection.definitions, load_workflow)
-    intake = Intake(catalogue, check_params, {})
+    intake = Intake(catalogue, check_params)
     return Settler(connection.store, source, intake, telemetry=telemetry, log=log)
 
 
@@ -174,7 +175,7 @@ async def _sync(
         url=settings.source.url,
         ref=settings.source.ref,
         interval=settings.source.interval,
-        paths=(settings.folders.workflows, settings.folders.personas),
+        paths=settings.folders.paths,
     )
 
     def tell(status: SyncStatus) -> None:
@@ -184,7 +185,7 @@ async def _sync(
     sync = Sync(
         origin=GitOrigin(source, settings.state_dir),
         definitions=connection.definitions,
-        compile=compile_files,
+        compile=partial(compile_files, env=settings.env),
         log=log,
         tell=tell,
     )

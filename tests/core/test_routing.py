@@ -87,14 +87,14 @@ def test_a_rule_of_a_workflow_that_is_not_active_is_passed_over() -> None:
 
 
 def test_a_rule_may_look_at_the_environment() -> None:
-    routes = routes_from([{"workflow": "canary", "when": "env.NAME == 'staging'"}])
+    rule = {"workflow": "canary", "when": "env.NAME == 'staging'"}
     task = normalise_task({})
 
-    choice = choose_workflow(task, routes, ["canary"], env={"NAME": "staging"})
+    choice = choose_workflow(task, routes_from([{**rule, "env": {"NAME": "staging"}}]), ["canary"])
 
     assert choice.workflow == "canary"
     with pytest.raises(NoRouteError):
-        choose_workflow(task, routes, ["canary"])
+        choose_workflow(task, routes_from([rule]), ["canary"])
 
 
 @pytest.mark.parametrize(

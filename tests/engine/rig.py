@@ -47,7 +47,7 @@ def settler_of(world: World, consumer: str, log: Remembering) -> tuple[Settler, 
     """A settler with its own connections, and its source."""
     source = world.source(consumer)
     catalogue = Catalogue(world.definitions(), load_workflow, refresh_seconds=0.0)
-    intake = Intake(catalogue, check_params, {})
+    intake = Intake(catalogue, check_params)
     store = world.store()
     return Settler(store, source, intake, telemetry=Silent(), log=log), source
 

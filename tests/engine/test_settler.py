@@ -244,7 +244,7 @@ class _Broken:
 
 def _with(world: World, log: Remembering, store: Any, source: Any, check: Any = None) -> Settler:
     catalogue = Catalogue(world.definitions(), load_workflow, refresh_seconds=0.0)
-    intake = Intake(catalogue, check or (lambda _, params: (params, [])), {})
+    intake = Intake(catalogue, check or (lambda _, params: (params, [])))
     return Settler(store, source, intake, telemetry=Silent(), log=log)
 
 
