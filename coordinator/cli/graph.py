@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -80,23 +80,34 @@ def edges(compiled: Compiled) -> list[Edge]:
         for other in each.dependencies:
             kind = "dependency" if other in named.get(each.id, ()) else "reference"
             found.append(Edge(start=other, end=each.id, kind=kind))
-        for kind, inner in _inside(each):
-            found += [Edge(start=each.id, end=child, kind=kind) for child in inner.nodes]
+        for part in _inside(each):
+            found += [Edge(start=each.id, end=child, kind=part.kind) for child in part.graph.nodes]
     return found
 
 
-def _inside(node: Node) -> Iterator[tuple[str, Graph]]:
+class _Inside(NamedTuple):
+    """One list of steps inside a step."""
+
+    kind: str
+    """`contains`, `fallback` or `undo`."""
+    graph: Graph
+    label: str = ""
+    """Of one of several branches: when it is taken."""
+
+
+def _inside(node: Node) -> Iterator[_Inside]:
     primitive = node.primitive
     if isinstance(primitive, Choose):
         for branch in primitive.branches:
-            yield "contains", branch.graph
+            when = branch.when.source if branch.when else str(branch.case)
+            yield _Inside("contains", branch.graph, when)
         if primitive.otherwise is not None:
-            yield "contains", primitive.otherwise
+            yield _Inside("contains", primitive.otherwise, "otherwise")
     elif isinstance(primitive, Scope | Map | Loop):
-        yield "contains", primitive.graph
+        yield _Inside("contains", primitive.graph)
     for kind, inner in (("fallback", node.on_error.graph), ("undo", node.undo)):
         if inner is not None:
-            yield kind, inner
+            yield _Inside(kind, inner)
 
 
 def _named_dependencies(value: Any) -> dict[str, list[str]]:
@@ -124,17 +135,32 @@ def _json(compiled: Compiled) -> str:
 
 
 def _label(node: Node) -> str:
-    about = persona_of(node) or node.type
+    about = persona_of(node) or _about(node)
     text = f"{node.name or node.id}\n{about}" if about != node.id else node.name or node.id
     return "\n".join(one_line(part, 60) for part in text.split("\n"))
 
 
+def _about(node: Node) -> str:
+    primitive = node.primitive
+    match primitive:
+        case Choose(on=on) if on is not None:
+            return f"{node.type} on {on.source}"
+        case Map():
+            return f"{node.type} {primitive.as_name}"
+        case Loop(until=until) if until is not None:
+            return f"{node.type} until {until.source}"
+        case Scope(need=need) if need is not None:
+            return f"{node.type}, {need} of {len(primitive.graph.nodes)}"
+        case _:
+            return node.type
+
+
 def _mermaid(compiled: Compiled) -> str:
     workflow = compiled.workflow
-    lines = ["flowchart TD"]
-    for graph_ in (workflow.graph, workflow.on_failure, workflow.finally_):
+    lines = ["flowchart TD", *_mermaid_graph(workflow.graph, 1)]
+    for name, graph_ in (("on_failure", workflow.on_failure), ("finally", workflow.finally_)):
         if graph_ is not None:
-            lines += _mermaid_graph(graph_, 1)
+            lines += _subgraph(f"p_{name}", name, _mermaid_graph(graph_, 2), 1)
     for one in edges(compiled):
         if one.kind in _ARROWS:
             lines.append(f"  {_name(one.start)} {_ARROWS[one.kind]} {_name(one.end)}")
@@ -144,20 +170,39 @@ def _mermaid(compiled: Compiled) -> str:
 
 
 def _mermaid_graph(graph_: Graph, depth: int) -> Iterator[str]:
-    pad = "  " * depth
     for node in graph_.nodes.values():
-        label = _label(node).replace('"', "'").replace("\n", "<br/>").replace("#", "＃")
-        inner = [part for kind, part in _inside(node) if kind == "contains"]
+        parts = list(_inside(node))
+        inner = [part for part in parts if part.kind == "contains"]
+        name, label = _name(node.id), _label(node)
         if inner:
-            yield f'{pad}subgraph {_name(node.id)}["{label}"]'
-            for part in inner:
-                yield from _mermaid_graph(part, depth + 1)
-            yield f"{pad}end"
+            yield from _subgraph(name, label, _branches(name, inner, depth + 1), depth)
         else:
-            yield f'{pad}{_name(node.id)}["{label}"]'
-        for kind, part in _inside(node):
-            if kind != "contains":
-                yield from _mermaid_graph(part, depth)
+            yield f"{'  ' * depth}{name}[{_mermaid_text(label)}]"
+        for part in parts:
+            if part.kind != "contains":
+                yield from _mermaid_graph(part.graph, depth)
+
+
+def _branches(name: str, inner: list[_Inside], depth: int) -> Iterator[str]:
+    for number, part in enumerate(inner):
+        if part.label:
+            steps = _mermaid_graph(part.graph, depth + 1)
+            yield from _subgraph(f"{name}_{number}", one_line(part.label, 60), steps, depth)
+        else:
+            yield from _mermaid_graph(part.graph, depth)
+
+
+def _subgraph(name: str, label: str, lines: Iterable[str], depth: int) -> Iterator[str]:
+    pad = "  " * depth
+    yield f"{pad}subgraph {name}[{_mermaid_text(label)}]"
+    yield from lines
+    yield f"{pad}end"
+
+
+def _mermaid_text(label: str) -> str:
+    plain = label.replace('"', "'").replace("<", "&lt;").replace("#", "＃")
+    plain = plain.replace("\n", "<br/>")
+    return f'"{plain}"'
 
 
 def _name(step_id: str) -> str:

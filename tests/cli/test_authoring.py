@@ -58,6 +58,28 @@ def test_mermaid_draws_references_dotted_and_containers_as_subgraphs(shell: Shel
     assert 'subgraph s_side["side<br/>parallel"]' in text
 
 
+def test_mermaid_names_the_branches_of_a_choice_and_the_steps_of_the_end(shell: Shell) -> None:
+    switch = """\
+  - id: way
+    type: switch
+    on: "{{ task.type }}"
+    cases: {bug: [{id: fix, persona: greeter}]}
+    default: [{id: other, persona: greeter}]
+  - id: urgent
+    type: conditional
+    condition: "task.priority < 3"
+    then_steps: [{id: call, persona: greeter}]
+finally: [{id: tell, persona: greeter}]
+"""
+    shell.write("good.yml", GOOD + switch)
+    text = shell("graph", "good.yml").out
+    assert 'subgraph s_way["way<br/>switch on {{ task.type }}"]' in text
+    assert 'subgraph s_way_0["bug"]\n      s_fix["fix<br/>greeter"]\n    end' in text
+    assert 'subgraph s_way_1["otherwise"]' in text
+    assert 'subgraph s_urgent_0["task.priority &lt; 3"]' in text
+    assert 'subgraph p_finally["finally"]\n    s_tell["tell<br/>greeter"]\n  end' in text
+
+
 def test_dot_quotes_whatever_a_name_holds(shell: Shell) -> None:
     shell.write("good.yml", GOOD.replace("{id: first,", "{id: first, name: 'say \"hi\"',"))
     text = shell("graph", "good.yml", "--format", "dot").out
