@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from coordinator.core import codec
+from coordinator.core import codec, steering
 from coordinator.core.commands import SendRequest
 from coordinator.core.definition import ErrorClass
 from coordinator.core.events import (
@@ -167,8 +167,8 @@ def _from_inbox(delivery: Delivery) -> Event:
     if "signal" not in fields:
         raise BadMessageError("no timer, no reply and no signal: no field 'signal'")
     try:
-        return codec.signal_event(_parsed(fields, "signal"), **_common(delivery, run))
-    except codec.BadSignalError as error:
+        return steering.signal_event(_parsed(fields, "signal"), **_common(delivery, run))
+    except steering.BadSignalError as error:
         raise BadMessageError(f"the field 'signal': {error}") from None
 
 
@@ -185,7 +185,7 @@ def _replied(delivery: Delivery, sender: str) -> Event:
     fields = delivery.fields
     if fields.get("v", VERSION) != VERSION:
         raise BadMessageError(f"format {fields['v'][:20]!r}; this version reads format {VERSION}")
-    parts = split_message_id(fields.get("msg_id", "")[: codec.MAX_PATH])
+    parts = split_message_id(fields.get("msg_id", "")[: steering.MAX_PATH])
     if parts is None:
         raise BadMessageError("the field 'msg_id' is not <run>:<node>:<attempt>")
     run, node, attempt = parts

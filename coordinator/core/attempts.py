@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from coordinator.core.children import child_of, child_payload, refusal
 from coordinator.core.commands import AskHuman, SendRequest
@@ -22,6 +23,8 @@ from coordinator.core.failures import fail
 from coordinator.core.forms import form_problems
 from coordinator.core.ids import CHILDREN, OURSELVES, attempt_token
 from coordinator.core.payload import persona_payload, run_files, work_payload
+from coordinator.core.questions import about, in_words, with_changed_params
+from coordinator.core.reviews import decide_escalation, decide_review
 from coordinator.core.settle import (
     anew,
     asked_target,
@@ -30,7 +33,6 @@ from coordinator.core.settle import (
     is_landing,
     is_shut,
     join_patchers,
-    settle,
     succeed,
     try_again,
 )
@@ -39,6 +41,9 @@ from coordinator.core.templates import TemplateError, Value
 from coordinator.core.turn import LAND, Turn, parent_scope
 from coordinator.core.verdicts import read_verdict
 from coordinator.core.waits import on_time, rendered_ms
+
+_HUMANS: Final = (NodeStatus.WAITING, NodeStatus.AWAITING_REVIEW)
+"""Where a node is while a question about it is open."""
 
 
 def ask(turn: Turn, path: str) -> None:
@@ -54,7 +59,7 @@ def ask(turn: Turn, path: str) -> None:
         join_patchers(turn, path, node)
     scope = RunScope(turn, path.removesuffix(LAND))
     try:
-        params = primitive.params.render(scope)
+        params = with_changed_params(state, primitive.params.render(scope))
         timeout = _milliseconds(primitive.timeout, scope)
         deadline = _milliseconds(primitive.deadline, scope)
     except (TemplateError, DurationError) as error:
@@ -129,16 +134,14 @@ def _ask_human(turn: Turn, path: str, node: Node, params: object, deadline: int 
     primitive, attempt = ask_of(node), turn.node(path).attempt
     turn.count(waiting=1)
     question = {
+        **about(turn, node, turn.node(path)),
         "title": node.name or node.id,
-        "description": node.description,
-        "step": node.id,
-        "attempt": attempt,
         "form": primitive.form,
         "assignees": primitive.assignees,
         "answers": ["approve", "reject"],
         "deadline_ms": None if deadline is None else turn.at_ms + deadline,
         "params": params,
-        "task": {key: turn.head.task.get(key) for key in ("id", "title", "repo")},
+        "prompt": (turn.node(path).changed or {}).get("prompt"),
     }
     turn.command(AskHuman(node=path, attempt=attempt, kind="human", question=question))
     if deadline is not None:
@@ -323,12 +326,15 @@ def on_answer(turn: Turn, event: Answered) -> None:
         turn.refused = f"nothing at {event.node!r} waits for a human"
         return
     is_other = event.attempt not in (0, state.attempt) or state.answered == event.id
-    if state.status is not NodeStatus.WAITING or is_other:
+    if state.status not in _HUMANS or is_other:
         turn.ignored = "late"
         return
     node = turn.define(event.node)
+    if state.status is NodeStatus.AWAITING_REVIEW:
+        decide_review(turn, event)
+        return
     if state.is_escalated or not isinstance(node.primitive, Ask):
-        _decide_escalation(turn, event)
+        decide_escalation(turn, event)
         return
     problems = _answer_problems(node.primitive, event)
     if problems:
@@ -356,7 +362,7 @@ def _apply_answer(turn: Turn, event: Answered) -> None:
         "comment": event.comment,
     }
     turn.put_result(path, result)
-    said = _in_words(event)
+    said = in_words(event.answer, event.by, event.comment)
     turn.note(path, turn.node(path)._replace(verdict=verdict, reason=said, answered=event.id))
     failure = gate_failure(node, verdict)
     if failure is not None:
@@ -364,28 +370,3 @@ def _apply_answer(turn: Turn, event: Answered) -> None:
         fail(turn, path, Failure(error_class=ErrorClass.GATE, message=message))
     else:
         succeed(turn, path, verdict=verdict, result=result, reason=said)
-
-
-def _in_words(event: Answered) -> str:
-    said = f"{event.answer} by {event.by or 'somebody'}"
-    return (f"{said}: {event.comment}" if event.comment else said)[:500]
-
-
-def _decide_escalation(turn: Turn, event: Answered) -> None:
-    path, state = event.node, turn.node(event.node)
-    said = _in_words(event)
-    if event.answer not in ("retry", "skip", "continue", "abort", "reject"):
-        turn.refused = f"{event.answer!r} is no answer here: retry, skip, continue or abort"
-        return
-    end_attempt(turn, path, stop=False)
-    turn.note(path, state._replace(reason=said, is_escalated=False, answered=event.id))
-    match event.answer:
-        case "retry":
-            try_again(turn, path)
-        case "skip":
-            settle(turn, path, NodeStatus.SKIPPED)
-        case "continue":
-            turn.note(path, turn.node(path)._replace(error=None))
-            succeed(turn, path, verdict=None, result=dict(event.values) or None, reason=said)
-        case _:
-            settle(turn, path, NodeStatus.FAILED)

@@ -2,34 +2,36 @@
 
 Written data is compact: a field at its default is left out. Read data may come from a newer version
 of this program: keys it does not know are ignored, and a head says by `v` which format it has.
-Signals come from outside and are checked strictly.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 from coordinator.core.events import (
+    AdvanceRequested,
     Answered,
     CancelRequested,
     Continued,
+    ContinueRequested,
     Event,
     Failure,
     Parent,
+    PatchRequested,
     PauseRequested,
     Replied,
     ReplyStatus,
     ResumeRequested,
+    RetryRequested,
     RunStarted,
     Signalled,
+    SkipRequested,
     TerminateRequested,
     TimerFired,
     TimerKind,
 )
-from coordinator.core.ids import SIGNAL_NAME
-from coordinator.core.jsontext import dump
 from coordinator.core.state import (
     NodeState,
     NodeStatus,
@@ -42,12 +44,6 @@ from coordinator.core.state import (
 
 FORMAT: Final = 1
 """The format of the run fields that this version writes."""
-
-MAX_NAME: Final = 200
-MAX_PATH: Final = 1_000
-MAX_COMMENT: Final = 16_384
-MAX_VALUES: Final = 65_536
-"""Bytes of JSON; a signal may be kept with its run, so its values have to be small."""
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -62,10 +58,6 @@ class UnknownFormatError(ValueError):
         )
         self.what = what
         self.found = found
-
-
-class BadSignalError(ValueError):
-    """The signal can never apply: it is not of the form that `signal_event` describes."""
 
 
 # -- the parts of a run -------------------------------------------------------------------------
@@ -190,6 +182,11 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = {
     "terminate": TerminateRequested,
     "pause": PauseRequested,
     "resume": ResumeRequested,
+    "continue": ContinueRequested,
+    "retry": RetryRequested,
+    "skip": SkipRequested,
+    "patch": PatchRequested,
+    "advance": AdvanceRequested,
     "continued": Continued,
 }
 """The tag of each event in stored data. A tag is never given a second meaning."""
@@ -251,116 +248,3 @@ def event_from(data: Json) -> Event:
             reader = _READERS.get((kind, name))
             values[name] = reader(data[name]) if reader else data[name]
     return cast("Event", cast("Any", kind)(**values))
-
-
-# -- signals ------------------------------------------------------------------------------------
-
-
-def signal_event(signal: object, *, id: str, run: str, at_ms: int, seed: str = "") -> Event:
-    """The event that a signal from outside stands for.
-
-    A signal is an object with a `kind`: `cancel` and `terminate` (`by`, `reason`), `pause` and
-    `resume` (`by`), `answer` (`node`, `answer`, and perhaps `by`, `comment`,
-    `values`, `attempt`), `signal` (`name`, and perhaps `by`, `values`).
-
-    Raises:
-        BadSignalError: it is anything else, or has a key, a type or a size that does not belong.
-    """
-    if not isinstance(signal, Mapping):
-        raise BadSignalError(f"a signal is an object, not {_kind_of(signal)}")
-    kind = signal.get("kind")
-    if not isinstance(kind, str) or kind not in _SIGNALS:
-        raise BadSignalError(f"unknown kind {str(kind)[:40]!r}; one of {', '.join(_SIGNALS)}")
-    known, event = _SIGNALS[kind]
-    for key in signal:
-        if key != "kind" and key not in known:
-            raise BadSignalError(f"a {kind} has no {str(key)[:40]!r}; it has {', '.join(known)}")
-    values: dict[str, Any] = {}
-    for key, check in known.items():
-        value = signal.get(key)
-        if value is not None:
-            values[key] = check(key, value)
-    for key in _NEEDED:
-        if key in known and not values.get(key):
-            article = "an" if kind == "answer" else "a"
-            raise BadSignalError(f"{article} {kind} needs {key!r}")
-    return cast("Event", event(id=id, run=run, at_ms=at_ms, seed=seed, **values))
-
-
-def _text(limit: int) -> Callable[[str, object], str]:
-    def check(key: str, value: object) -> str:
-        if not isinstance(value, str):
-            raise BadSignalError(f"{key!r} is text, not {_kind_of(value)}")
-        if len(value) > limit:
-            raise BadSignalError(f"{key!r} has {len(value)} characters; at most {limit}")
-        return value
-
-    return check
-
-
-def _count(key: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**9:
-        raise BadSignalError(f"{key!r} is a whole number, not {_kind_of(value)}")
-    return value
-
-
-def _object(key: str, value: object) -> Json:
-    if not isinstance(value, Mapping):
-        raise BadSignalError(f"{key!r} is an object, not {_kind_of(value)}")
-    return value
-
-
-def _small_object(key: str, value: object) -> Json:
-    size = len(dump(_object(key, value)))
-    if size > MAX_VALUES:
-        raise BadSignalError(f"{key!r} has {size} bytes as JSON; at most {MAX_VALUES}")
-    return cast("Json", value)
-
-
-def _signal_name(key: str, value: object) -> str:
-    name = _text(MAX_NAME)(key, value)
-    if not SIGNAL_NAME.fullmatch(name):
-        raise BadSignalError(
-            f"{key!r} is {name[:40]!r}; signals begin with a small letter, then small letters, "
-            "digits, _ or -, at most 63"
-        )
-    return name
-
-
-def _kind_of(value: object) -> str:
-    names: Sequence[tuple[type, str]] = (
-        (bool, "a boolean"),
-        (str, "text"),
-        (int, "a number"),
-        (float, "a number"),
-        (list, "a list"),
-        (Mapping, "an object"),
-    )
-    return next((name for kind, name in names if isinstance(value, kind)), "null")
-
-
-_BY: Final = {"by": _text(MAX_NAME)}
-_NEEDED: Final = ("node", "answer", "name")
-"""Keys that have to be there in every kind that has them."""
-_WHY: Final = {**_BY, "reason": _text(MAX_COMMENT)}
-_SIGNALS: Final[Mapping[str, tuple[Mapping[str, Callable[[str, object], Any]], Any]]] = {
-    "cancel": (_WHY, CancelRequested),
-    "terminate": (_WHY, TerminateRequested),
-    "pause": (_BY, PauseRequested),
-    "resume": (_BY, ResumeRequested),
-    "answer": (
-        {
-            "node": _text(MAX_PATH),
-            "answer": _text(MAX_NAME),
-            "by": _text(MAX_NAME),
-            "comment": _text(MAX_COMMENT),
-            "values": _object,
-            "attempt": _count,
-        },
-        Answered,
-    ),
-    "signal": (
-        {"name": _signal_name, "by": _text(MAX_NAME), "values": _small_object},
-        Signalled,
-    ),
-}

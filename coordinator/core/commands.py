@@ -71,7 +71,8 @@ class AskHuman:
     node: str
     attempt: int
     kind: str
-    """`human`: answers `approve` or `reject`; `escalation`: `retry`, `skip`, `continue`, `abort`.
+    """`human`: answers `approve` or `reject`; `escalation`: `retry`, `skip`, `continue`, `abort`;
+    `review`: `continue`, `retry`, `reject`.
     """
     question: Mapping[str, object]
     """JSON: `{title, step, form, assignees, deadline_ms, error, …}`."""

@@ -21,7 +21,7 @@ from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
 from coordinator.core.jsontext import text_of
 from coordinator.core.kept import is_of_phase, keep, let_go, shut_kept
-from coordinator.core.settle import error_of, settle, shut, succeed
+from coordinator.core.settle import another_round, error_of, settle, shut, succeed
 from coordinator.core.state import NodeState, NodeStatus, ScopeState
 from coordinator.core.templates import TemplateError
 from coordinator.core.turn import CHUNK, Turn, child_path, owner_of
@@ -164,7 +164,7 @@ def complete(turn: Turn, scope: str) -> None:
     elif tally is None or state.status is not NodeStatus.RUNNING:
         return
     elif state.is_cancelling:
-        settle(turn, owner, NodeStatus.CANCELLED, reason="cancelled")
+        _after_cancelling(turn, owner, state)
     elif _has_failed(turn, scope, tally):
         _fail_container(turn, owner, scope, state)
     else:
@@ -173,6 +173,17 @@ def complete(turn: Turn, scope: str) -> None:
             _after_iteration(turn, owner, primitive, tally)
         else:
             _end_container(turn, owner, scope, tally)
+
+
+def _after_cancelling(turn: Turn, owner: str, state: NodeState) -> None:
+    turn.note(owner, state._replace(is_cancelling=False, then=""))
+    match state.then:
+        case "again":
+            another_round(turn, owner)
+        case "skipped":
+            settle(turn, owner, NodeStatus.SKIPPED)
+        case _:
+            settle(turn, owner, NodeStatus.CANCELLED, reason="cancelled")
 
 
 def _has_failed(turn: Turn, scope: str, tally: ScopeState) -> bool:

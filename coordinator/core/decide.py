@@ -16,20 +16,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from coordinator.core import attempts, containers, flow, items, phases, waits
+from coordinator.core import attempts, containers, flow, hands, items, phases, waits
 from coordinator.core.commands import Command, ContinueLater
 from coordinator.core.context import RunScope
 from coordinator.core.definition import ErrorClass, Workflow
 from coordinator.core.events import (
+    MANUAL,
+    AdvanceRequested,
     Answered,
     CancelRequested,
     Continued,
+    ContinueRequested,
     Event,
+    PatchRequested,
     PauseRequested,
     Replied,
     ResumeRequested,
+    RetryRequested,
     RunStarted,
     Signalled,
+    SkipRequested,
     TerminateRequested,
     TimerFired,
     TimerKind,
@@ -112,7 +118,8 @@ def _newborn(definition: Workflow, event: RunStarted) -> RunState:
         may_push=event.may_push,
         parent=event.parent,
     )
-    record = RunRecord(status=RunStatus.PENDING, at_ms=event.at_ms, files=event.files)
+    by_hand = MANUAL if event.advance == MANUAL else ""
+    record = RunRecord(at_ms=event.at_ms, advance=by_hand, files=event.files)
     if event.problem:
         return RunState(event.run, head, record)
     bare = Turn(definition, RunState(event.run, head, record), event)
@@ -141,6 +148,14 @@ def _apply(turn: Turn, event: Event) -> None:
             waits.on_signal(turn, event)
         case Continued():
             turn.ignored = "" if turn.agenda else "repeated"
+        case (
+            ContinueRequested()
+            | RetryRequested()
+            | SkipRequested()
+            | PatchRequested()
+            | AdvanceRequested()
+        ):
+            hands.apply(turn, event)
         case _:
             _steer(turn, event)
 

@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+AUTO: Final = "auto"
+MANUAL: Final = "manual"
+"""How a run advances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,8 @@ class RunStarted(_Event):
     """Of a child run: where the parent's files are, which it works on too."""
     problem: str = ""
     """Why the run can do nothing but fail at once."""
+    advance: str = AUTO
+    """`manual` holds every node before it starts, until somebody lets it go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +179,62 @@ class ResumeRequested(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContinueRequested(_Event):
+    """Somebody lets a held node start, or is content with one that waits for a review."""
+
+    node: str = ""
+    """Empty: every node that is held now."""
+    by: str = ""
+    comment: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+    """Of a failure that was put before a human: the result to go on with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequested(_Event):
+    """Somebody wants a node asked again; of a run that has ended, what did not succeed."""
+
+    node: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+    """Laid over the step's own params, for this attempt of the node and later ones."""
+    prompt: str = ""
+    """What whoever is asked is told besides."""
+    by: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipRequested(_Event):
+    """Somebody wants a node left out."""
+
+    node: str
+    by: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchRequested(_Event):
+    """Somebody sets values of the workflow's own state; null removes one."""
+
+    state: Mapping[str, object]
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvanceRequested(_Event):
+    """Somebody wants the run to advance by hand, or by itself again."""
+
+    mode: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Continued(_Event):
     """The run goes on with what the last commit had no room for."""
 
+
+ByHand = ContinueRequested | RetryRequested | SkipRequested | PatchRequested | AdvanceRequested
+"""What a person does to a run that they take into their own hands."""
 
 Event = (
     RunStarted
@@ -187,5 +246,6 @@ Event = (
     | TerminateRequested
     | PauseRequested
     | ResumeRequested
+    | ByHand
     | Continued
 )

@@ -6,6 +6,7 @@ from coordinator.core.commands import AskHuman
 from coordinator.core.definition import Ask, Backoff, Node, OnErrorAction, Retry
 from coordinator.core.events import Failure, TimerKind
 from coordinator.core.ids import jitter
+from coordinator.core.questions import about
 from coordinator.core.settle import error_of, settle, try_again
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import Turn
@@ -101,11 +102,9 @@ def escalate(turn: Turn, path: str, node: Node) -> None:
     turn.move(path, state._replace(status=NodeStatus.WAITING, is_escalated=True, reason=reason))
     turn.count(waiting=1)
     question = {
+        **about(turn, node, state),
         "title": f"{node.name or node.id} failed: what now?",
-        "step": node.id,
         "error": dict(state.error or {}),
-        "attempt": state.attempt,
         "answers": ["retry", "skip", "continue", "abort"],
-        "task": {key: turn.head.task.get(key) for key in ("id", "title", "repo")},
     }
     turn.command(AskHuman(node=path, attempt=state.attempt, kind="escalation", question=question))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Final
 
 from coordinator.core.attempts import ask
 from coordinator.core.compute import compute
@@ -19,7 +20,7 @@ from coordinator.core.definition import (
     Node,
     Wait,
 )
-from coordinator.core.events import Failure
+from coordinator.core.events import MANUAL, Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
 from coordinator.core.items import begin_items, cancel_items
@@ -37,6 +38,8 @@ from coordinator.core.turn import (
 )
 from coordinator.core.waits import wait
 
+HELD: Final = "held: this run advances by hand"
+
 
 def start(turn: Turn, path: str) -> None:
     """All dependencies of the node have settled: let it run, or say why not."""
@@ -52,7 +55,24 @@ def start(turn: Turn, path: str) -> None:
         if state.status is NodeStatus.PENDING:
             turn.move(path, state._replace(status=NodeStatus.READY, reason="the run is paused"))
     elif _condition_holds(turn, path, node):
-        _run(turn, path, node)
+        if turn.record.advance == MANUAL and not state.is_let_go:
+            _hold(turn, path, state)
+        else:
+            _run(turn, path, node)
+
+
+def _hold(turn: Turn, path: str, state: NodeState) -> None:
+    if not state.is_held:
+        held = state._replace(status=NodeStatus.READY, reason=HELD, is_held=True)
+        turn.move(path, held)
+        turn.count(waiting=1)
+
+
+def let_go(turn: Turn, path: str) -> None:
+    """Let a held node start."""
+    end_attempt(turn, path, stop=False)
+    turn.note(path, turn.node(path)._replace(is_let_go=True, reason=""))
+    turn.push("start", path)
 
 
 def _why_shut(turn: Turn, scope: str) -> str:
@@ -143,12 +163,14 @@ def again(turn: Turn, path: str) -> None:
     if shut_kept(turn, path):
         turn.push("again", path)
         return
-    if isinstance(node.primitive, CONTAINERS) and not isinstance(node.primitive, Loop):
-        _forget_children(turn, path)
+    begins_over = isinstance(node.primitive, CONTAINERS) and not isinstance(node.primitive, Loop)
+    if begins_over or turn.scope(f"{path}/fallback") is not None:
+        forget_children(turn, path)
     _begin(turn, path, node)
 
 
-def _forget_children(turn: Turn, path: str) -> None:
+def forget_children(turn: Turn, path: str) -> None:
+    """Forget what ran inside the node, its fallback too; iterations of a loop stay to be seen."""
     below = (f"{path}/", f"{path}[")
     for known in [*turn.state.nodes, *turn.nodes]:
         if known.startswith(below):
@@ -274,14 +296,25 @@ def cancel_node(turn: Turn, path: str) -> None:
     shut_kept(turn, path)
     if state.status.is_settled:
         return
-    if state.status is NodeStatus.RUNNING and _shut_inside(turn, path, state):
-        return
+    if stop_node(turn, path):
+        settle(turn, path, NodeStatus.CANCELLED, reason="cancelled")
+
+
+def stop_node(turn: Turn, path: str, *, then: str = "") -> bool:
+    """Take back what the node has outside; whether it is still, so that the caller may go on.
+
+    Otherwise steps inside it are being cancelled, and with the last of them it is cancelled too, or
+    what `then` says.
+    """
+    state = turn.node(path)
+    if state.status is NodeStatus.RUNNING and _shut_inside(turn, path, state, then):
+        return False
     if state.status is not NodeStatus.RUNNING or isinstance(turn.define(path).primitive, Ask):
         end_attempt(turn, path, stop=True)
-    settle(turn, path, NodeStatus.CANCELLED, reason="cancelled")
+    return True
 
 
-def _shut_inside(turn: Turn, path: str, state: NodeState) -> bool:
+def _shut_inside(turn: Turn, path: str, state: NodeState, then: str) -> bool:
     """Shut what runs inside the node; whether the node's own end follows from that."""
     if is_landing(turn, path):
         end_attempt(turn, path + LAND, stop=True)
@@ -297,6 +330,6 @@ def _shut_inside(turn: Turn, path: str, state: NodeState) -> bool:
     scope = turn.scope(inside)
     if scope is None or scope.unsettled == 0:
         return False
-    turn.note(path, state._replace(is_cancelling=True))
+    turn.note(path, state._replace(is_cancelling=True, then=then))
     shut(turn, inside)
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
@@ -39,7 +39,13 @@ def persona_payload(
         "attempt": turn.node(path).attempt,
         "timeout_ms": timeout_ms,
         "feedback": _feedback(turn, path),
+        **_prompted(turn.node(path)),
     }
+
+
+def _prompted(state: NodeState) -> dict[str, object]:
+    prompt = (state.changed or {}).get("prompt")
+    return {"prompt": prompt} if prompt else {}
 
 
 def _item(turn: Turn, path: str) -> dict[str, object]:
@@ -159,7 +165,15 @@ def _feedback(turn: Turn, path: str) -> list[dict[str, object]]:
     state = turn.node(path)
     if state.error is not None:
         told.append({"node": path, "attempt": state.attempt - 1, "error": state.error})
+    told.extend(_said_by_a_person(path, state))
     return told
+
+
+def _said_by_a_person(path: str, state: NodeState) -> Iterator[dict[str, object]]:
+    said = state.changed or {}
+    if said.get("comment"):
+        about = {"node": path, "attempt": said["attempt"]}
+        yield {**about, "comment": said["comment"], "by": said.get("by", "")}
 
 
 def _earlier_iteration(turn: Turn, path: str) -> list[dict[str, object]]:

@@ -106,7 +106,7 @@ def _open_next_undo(turn: Turn) -> bool:
         (state.settled, path)
         for path, state in {**turn.state.nodes, **turn.nodes}.items()
         if state is not None
-        and state.status in _STARTED
+        and (state.status in _STARTED or (state.is_done and state.status.is_settled))
         and static_path(path) in undone
         and turn.scope(f"{path}/undo") is None
     ]
@@ -275,8 +275,8 @@ def resume(turn: Turn) -> None:
         return
     turn.record = turn.record._replace(paused_ms=0)
     for path, state in turn.state.nodes.items():
-        if state.status is NodeStatus.READY:
-            turn.push("again" if state.attempt > state.spent else "start", path)
+        if state.status is NodeStatus.READY and not state.is_held:
+            turn.push("again" if state.started_ms else "start", path)
 
 
 def _is_newest(turn: Turn) -> bool:

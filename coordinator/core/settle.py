@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordinator.core import signals
-from coordinator.core.commands import SettleRequest, WithdrawQuestion
+from coordinator.core.commands import AskHuman, SettleRequest, WithdrawQuestion
 from coordinator.core.definition import Channel, Join, Node, Wait, ask_of
 from coordinator.core.events import TimerKind
+from coordinator.core.questions import review_question
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import LAND, TERMINATED, Turn, parent_scope
 
@@ -43,23 +44,48 @@ def settle(
 def succeed(
     turn: Turn, path: str, *, verdict: str | None, result: object = None, reason: str = ""
 ) -> None:
-    """The node did what it should; keep what it returned."""
+    """The node did what it should; keep what it returned. One that wants a review waits for it."""
+    done = _done(turn, path, verdict, result, reason)
+    if turn.define(path).review:
+        _await_review(turn, path, done)
+    else:
+        _succeed(turn, path, done)
+
+
+def accept(
+    turn: Turn, path: str, *, verdict: str | None, result: object = None, reason: str = ""
+) -> None:
+    """A human says that the node has succeeded."""
+    _succeed(turn, path, _done(turn, path, verdict, result, reason))
+
+
+def _done(turn: Turn, path: str, verdict: str | None, result: object, reason: str) -> NodeState:
     turn.put_result(path, result)
     state = turn.node(path)
-    _settle(
-        turn,
-        path,
-        state._replace(
-            status=NodeStatus.SUCCEEDED,
-            verdict=verdict,
-            error=None,
-            reason=reason or state.reason,
-            is_handed_on=False,
-            ended_ms=turn.at_ms,
-            started_ms=state.started_ms or turn.at_ms,
-            settled=turn.settled + 1,
-        ),
+    said = reason or state.reason
+    return state._replace(verdict=verdict, error=None, reason=said, is_handed_on=False)
+
+
+def _succeed(turn: Turn, path: str, done: NodeState) -> None:
+    ended = done._replace(
+        status=NodeStatus.SUCCEEDED,
+        is_done=False,
+        ended_ms=turn.at_ms,
+        started_ms=done.started_ms or turn.at_ms,
+        settled=turn.settled + 1,
     )
+    _settle(turn, path, ended)
+
+
+def _await_review(turn: Turn, path: str, done: NodeState) -> None:
+    turn.move(
+        path,
+        done._replace(status=NodeStatus.AWAITING_REVIEW, is_done=True, reason="waits for a review"),
+    )
+    turn.count(waiting=1)
+    _leave_patchers(turn, path)
+    question = review_question(turn, path)
+    turn.command(AskHuman(node=path, attempt=done.attempt, kind="review", question=question))
 
 
 def _settle(turn: Turn, path: str, ended: NodeState) -> None:
@@ -109,6 +135,12 @@ def end_attempt(turn: Turn, path: str, *, stop: bool) -> None:
             turn.command(WithdrawQuestion(node=path))
             turn.clear_timer(path, state.attempt, TimerKind.DEADLINE)
             turn.count(waiting=-1)
+        case NodeStatus.AWAITING_REVIEW:
+            turn.command(WithdrawQuestion(node=path))
+            turn.count(waiting=-1)
+        case NodeStatus.READY if state.is_held:
+            turn.note(path, state._replace(is_held=False))
+            turn.count(waiting=-1)
         case NodeStatus.BACKING_OFF:
             turn.clear_timer(path, state.attempt, TimerKind.RETRY)
             turn.count(waiting=-1)
@@ -129,10 +161,20 @@ def _end_wait(turn: Turn, path: str, state: NodeState) -> None:
     turn.note(path, state._replace(reason="", detail=None))
 
 
+def another_round(turn: Turn, path: str) -> None:
+    """Have the node begin again as a person wants it; what it tried so far counts no more."""
+    state = turn.node(path)
+    turn.note(path, state._replace(spent=state.attempt, is_handed_on=False))
+    if turn.result(f"{path}@patch") is not None:
+        turn.results[f"{path}@patch"] = None
+    try_again(turn, path)
+
+
 def try_again(turn: Turn, path: str) -> None:
     """Have another attempt of the node; what the last one had outside was taken back already."""
     state = turn.node(path)
-    turn.move(path, state._replace(status=NodeStatus.READY, is_escalated=False))
+    again = state._replace(status=NodeStatus.READY, is_escalated=False, is_done=False)
+    turn.move(path, again)
     turn.push("again", path)
 
 
@@ -208,6 +250,7 @@ def anew(state: NodeState, dependencies: int) -> NodeState:
         spent=state.attempt,
         answered=state.answered,
         iteration=state.iteration,
+        changed=state.changed,
     )
 
 

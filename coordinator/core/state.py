@@ -63,13 +63,14 @@ SETTLED: Final = frozenset(
 
 _N = NodeStatus
 _ENDS: Final = frozenset({_N.SUCCEEDED, _N.FAILED, _N.SKIPPED, _N.CANCELLED})
+_UNDER_WAY: Final = frozenset({_N.RUNNING, _N.WAITING, _N.BACKING_OFF, _N.AWAITING_REVIEW})
 NODE_MOVES: Final[Mapping[NodeStatus, frozenset[NodeStatus]]] = {
-    _N.PENDING: frozenset({_N.READY, _N.RUNNING, _N.WAITING, _N.BACKING_OFF}) | _ENDS,
-    _N.READY: frozenset({_N.RUNNING, _N.WAITING, _N.BACKING_OFF}) | _ENDS,
+    _N.PENDING: frozenset({_N.READY, *_UNDER_WAY}) | _ENDS,
+    _N.READY: _UNDER_WAY | _ENDS,
     _N.RUNNING: frozenset({_N.READY, _N.BACKING_OFF, _N.WAITING, _N.AWAITING_REVIEW}) | _ENDS,
     _N.BACKING_OFF: frozenset({_N.READY, _N.RUNNING, _N.WAITING}) | _ENDS,
-    _N.WAITING: frozenset({_N.READY, _N.RUNNING, _N.BACKING_OFF}) | _ENDS,
-    _N.AWAITING_REVIEW: frozenset({_N.RUNNING}) | _ENDS,
+    _N.WAITING: frozenset({_N.READY, _N.RUNNING, _N.BACKING_OFF, _N.AWAITING_REVIEW}) | _ENDS,
+    _N.AWAITING_REVIEW: frozenset({_N.READY, _N.WAITING, _N.RUNNING}) | _ENDS,
     _N.SUCCEEDED: frozenset(),
     _N.FAILED: frozenset(),
     _N.SKIPPED: frozenset(),
@@ -153,6 +154,18 @@ class NodeState(NamedTuple):
     """A container whose steps are being cancelled; it is cancelled with the last of them."""
     child: str = ""
     """The run that does, or did, the last attempt of a step that runs another workflow."""
+    then: str = ""
+    """With `is_cancelling`, where a person asked for it: `skipped` or `again` instead."""
+    is_held: bool = False
+    """It may start, and waits to be let go because the run advances by hand."""
+    is_let_go: bool = False
+    """A person let it start."""
+    is_done: bool = False
+    """It did what it should; whether that stays was, or is, for a person to say."""
+    changed: Mapping[str, object] | None = None
+    """What a person changed for its later attempts: `{params, prompt}`, and what was
+    said last, `{comment, by, attempt}`.
+    """
 
     @property
     def asks_a_human(self) -> bool:
@@ -252,6 +265,8 @@ class RunRecord(NamedTuple):
     """Id of the newest pause or resume; an older one that comes late means nothing any more."""
     rolls_back: bool = False
     """A step failed that asks for what the run pushed to be rolled back."""
+    advance: str = ""
+    """`manual` while the run advances by hand."""
     files: Mapping[str, object] | None = None
     """`{repo, ref, branch, base_branch, base_revision, revision}` of the run's git ref."""
     files_ms: int = 0

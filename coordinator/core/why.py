@@ -18,8 +18,8 @@ class Wait(NamedTuple):
 
     path: str
     kind: str
-    """`persona`, `human`, `timer`, `signal`, `run`, `dependency`, `coordinator`, `review` or
-    `paused`.
+    """`persona`, `human`, `timer`, `signal`, `run`, `dependency`, `coordinator`, `review`, `held`
+    or `paused`.
     """
     detail: str
 
@@ -106,7 +106,13 @@ def _of_node(
             detail = f"attempt {known.attempt + 1} of {most} comes after a pause{_after(known)}"
             return Wait(path, "timer", detail)
         case _S.AWAITING_REVIEW:
-            return Wait(path, "review", "it is done; somebody has to continue or retry it")
+            said = f"{state.id} {path}"
+            detail = f"it is done: coordinator runs continue {said}, or runs retry {said}"
+            return Wait(path, "review", detail)
+        case _S.READY if known.is_held:
+            return Wait(
+                path, "held", f"{known.reason}: coordinator runs continue {state.id} {path}"
+            )
         case _S.READY:
             return Wait(path, "paused", known.reason or "it may start and is held back")
         case _S.PENDING:

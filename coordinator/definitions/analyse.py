@@ -124,7 +124,7 @@ class Analysis:
         self._report.value("WF060", at, f'there is no persona "{name}"', near, severity=severity)
 
     def _check_effect(self, step: Step) -> None:
-        keys = [*_WITHOUT_EFFECT, *(["review"] if step.common["review"] else [])]
+        keys = list(_WITHOUT_EFFECT)
         if any(each.part is Part.INNER for each in step.lists.values()):
             keys += _FOR_REQUESTS
         keys += step.type.unused(step.own.values) if step.type else ()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from coordinator.core import codec
 from coordinator.core.ids import Digest, RunId, run_id_for
 from coordinator.core.jsontext import dump_text, parse
+from coordinator.core.steering import signal_event
 from coordinator.memory_store.memory import Memory
 from coordinator.messages import refuse_large, task_from_fields
 from coordinator.ports import (
@@ -56,7 +56,7 @@ class MemoryDesk:
         Raises:
             BadSignalError: it is no signal; nothing was sent.
         """
-        codec.signal_event(signal, id="", run=run, at_ms=0)
+        signal_event(signal, id="", run=run, at_ms=0)
         self._memory.add("inbox", {"run": run, "signal": dump_text(signal)})
 
     async def runs(self, *, open_only: bool = False, limit: int = 50) -> list[RunSummary]:

@@ -11,6 +11,7 @@ from typing import Any
 from coordinator.core import codec
 from coordinator.core.ids import OURSELVES, RunId
 from coordinator.core.jsontext import dump, parse
+from coordinator.core.steering import signal_event
 from coordinator.messages import refuse_large, short_name, task_from_fields
 from coordinator.ports import (
     DeadLetter,
@@ -70,7 +71,7 @@ class RedisDesk:
         Raises:
             BadSignalError: it is no signal; nothing was sent.
         """
-        codec.signal_event(signal, id="", run=run, at_ms=0)
+        signal_event(signal, id="", run=run, at_ms=0)
         text = dump(signal)
         refuse_large({"signal": text.decode()})
         await self.link.one("XADD", self._named["inbox"], "*", "run", run, "signal", text)

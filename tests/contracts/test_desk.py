@@ -7,10 +7,10 @@ import hashlib
 
 import pytest
 
-from coordinator.core.codec import BadSignalError
 from coordinator.core.events import Answered, Signalled
 from coordinator.core.ids import Digest
 from coordinator.core.state import RunRecord, RunStatus
+from coordinator.core.steering import BadSignalError
 from coordinator.messages import MAX_FIELD, BadMessageError, TooLargeError, event_from_delivery
 from coordinator.ports import ActiveBundle, Member
 from tests.contracts.building import OTHER, RUN, ask, first, head, later

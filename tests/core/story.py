@@ -18,17 +18,22 @@ from coordinator.core.commands import (
 from coordinator.core.decide import Decision, decide
 from coordinator.core.definition import Workflow
 from coordinator.core.events import (
+    AdvanceRequested,
     Answered,
     CancelRequested,
     Continued,
+    ContinueRequested,
     Event,
     Failure,
+    PatchRequested,
     PauseRequested,
     Replied,
     ReplyStatus,
     ResumeRequested,
+    RetryRequested,
     RunStarted,
     Signalled,
+    SkipRequested,
     TerminateRequested,
     TimerFired,
     TimerKind,
@@ -126,6 +131,26 @@ class Story:
     def resumes(self) -> list[str]:
         """Somebody resumes the run."""
         return self.happens(ResumeRequested(**self._stamp(), by="ann"))
+
+    def lets_go(self, path: str = "", **more: Any) -> list[str]:
+        """Somebody lets a held node start, or continues a reviewed one."""
+        return self.happens(ContinueRequested(**self._stamp(), node=path, **more))
+
+    def retries(self, path: str = "", **more: Any) -> list[str]:
+        """Somebody wants a node, or what failed of an ended run, done again."""
+        return self.happens(RetryRequested(**self._stamp(), node=path, **more))
+
+    def skips(self, path: str, **more: Any) -> list[str]:
+        """Somebody leaves a node out."""
+        return self.happens(SkipRequested(**self._stamp(), node=path, **more))
+
+    def patches(self, **state: Any) -> list[str]:
+        """Somebody sets values of the workflow's state."""
+        return self.happens(PatchRequested(**self._stamp(), state=state, by="ann"))
+
+    def advances(self, mode: str) -> list[str]:
+        """Somebody says how the run is to advance."""
+        return self.happens(AdvanceRequested(**self._stamp(), mode=mode, by="ann"))
 
     def continues(self) -> list[str]:
         """The run's own event for what one commit could not hold."""

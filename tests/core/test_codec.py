@@ -9,18 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.core import codec
-from coordinator.core.codec import BadSignalError, UnknownFormatError, signal_event
+from coordinator.core.codec import UnknownFormatError
 from coordinator.core.events import (
+    AdvanceRequested,
     Answered,
     CancelRequested,
     Continued,
+    ContinueRequested,
     Failure,
+    PatchRequested,
     PauseRequested,
     Replied,
     ReplyStatus,
     ResumeRequested,
+    RetryRequested,
     RunStarted,
     Signalled,
+    SkipRequested,
     TerminateRequested,
     TimerFired,
     TimerKind,
@@ -36,6 +41,7 @@ from coordinator.core.state import (
     RunStatus,
     ScopeState,
 )
+from coordinator.core.steering import BadSignalError, signal_event
 
 WORDS = st.text(max_size=8)
 NUMBERS = st.integers(0, 2**53)
@@ -85,6 +91,19 @@ EVENTS = st.one_of(
     st.builds(TerminateRequested, **COMMON, by=WORDS, reason=WORDS),
     st.builds(PauseRequested, **COMMON, by=WORDS),
     st.builds(ResumeRequested, **COMMON, by=WORDS),
+    st.builds(ContinueRequested, **COMMON, node=WORDS, by=WORDS, comment=WORDS, values=OBJECTS),
+    st.builds(
+        RetryRequested,
+        **COMMON,
+        node=WORDS,
+        params=OBJECTS,
+        prompt=WORDS,
+        by=WORDS,
+        comment=WORDS,
+    ),
+    st.builds(SkipRequested, **COMMON, node=WORDS, by=WORDS, comment=WORDS),
+    st.builds(PatchRequested, **COMMON, state=OBJECTS, by=WORDS),
+    st.builds(AdvanceRequested, **COMMON, mode=WORDS, by=WORDS),
     st.builds(Continued, **COMMON),
 )
 
@@ -103,6 +122,7 @@ NODES = st.builds(
     reason=WORDS,
     detail=JSON,
     is_tolerated=st.booleans(),
+    changed=MAYBE,
 )
 RECORDS = st.builds(
     RunRecord,
@@ -188,6 +208,25 @@ def test_keys_of_newer_versions_are_ignored_and_unknown_events_are_not() -> None
             {"kind": "signal", "name": "go", "by": "me", "values": {"n": [1]}},
             Signalled(id="i", run="r", at_ms=1, name="go", by="me", values={"n": [1]}),
         ),
+        ({"kind": "continue"}, ContinueRequested(id="i", run="r", at_ms=1)),
+        (
+            {"kind": "retry", "node": "a", "params": {"n": 1}, "prompt": "p", "by": "me"},
+            RetryRequested(
+                id="i", run="r", at_ms=1, node="a", params={"n": 1}, prompt="p", by="me"
+            ),
+        ),
+        (
+            {"kind": "skip", "node": "a", "comment": "no"},
+            SkipRequested(id="i", run="r", at_ms=1, node="a", comment="no"),
+        ),
+        (
+            {"kind": "patch", "state": {"n": None}},
+            PatchRequested(id="i", run="r", at_ms=1, state={"n": None}),
+        ),
+        (
+            {"kind": "advance", "mode": "manual"},
+            AdvanceRequested(id="i", run="r", at_ms=1, mode="manual"),
+        ),
     ],
 )
 def test_a_signal_means_one_event(signal: object, event: object) -> None:
@@ -219,6 +258,15 @@ def test_a_signal_means_one_event(signal: object, event: object) -> None:
         ({"kind": "signal", "name": "go", "values": []}, "an object, not a list"),
         ({"kind": "signal", "name": "go", "values": {"x": "y" * 70_000}}, "at most 65536"),
         ({"kind": "signal", "name": "go", "node": "n"}, "a signal has no 'node'"),
+        ({"kind": "skip"}, "needs 'node'"),
+        ({"kind": "retry", "params": [1]}, "'params' is an object, not a list"),
+        ({"kind": "retry", "prompt": "x" * 70_000}, "at most 65536"),
+        ({"kind": "patch"}, "needs 'state'"),
+        ({"kind": "patch", "state": {"a b": 1}}, "'a b' is no name of a value"),
+        ({"kind": "patch", "state": {"_a": 1}}, "'_a' is no name of a value"),
+        ({"kind": "patch", "state": {f"n{at}": at for at in range(101)}}, "at most 100"),
+        ({"kind": "patch", "state": {"n": "x" * 300_000}}, "at most 262,144"),
+        ({"kind": "advance", "mode": "fast"}, "'mode' is auto or manual, not 'fast'"),
     ],
 )
 def test_what_is_no_signal_is_refused_with_a_cure(signal: object, says: str) -> None:

@@ -43,7 +43,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "join": "which outcomes of the dependencies let the step run; see below",
         "gate": "any verdict but `pass` is a failure of class `gate`",
         "required": "a run that did not fail, but where this step did not succeed, is `stopped`",
-        "review": "checked, without effect in this version",
+        "review": "the finished step waits until a person continues, retries or rejects it",
         "timeout": "per attempt, from the moment of asking; 1 hour if nobody says otherwise",
         "retries": "further attempts: `2` means at most three",
         "retry": "how often, how patiently, and after which errors",
