@@ -135,10 +135,10 @@ class _Maker:
 
 
 def make(seed: int) -> Workflow:
-    """A definition nested up to three deep."""
+    """A definition with containers nested up to three deep."""
     maker = _Maker(seed)
     finally_ = maker.steps(1) if maker.random.random() < 0.3 else None
-    return workflow(*maker.steps(2), finally_=finally_)
+    return workflow(*maker.steps(maker.random.choice([1, 2, 2, 3])), finally_=finally_)
 
 
 class _Walk:
