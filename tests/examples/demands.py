@@ -16,6 +16,7 @@ from coordinator.core.definition import (
     Map,
     Node,
     OnErrorAction,
+    Wait,
     Workflow,
 )
 from coordinator.core.events import Answered, TimerFired, TimerKind
@@ -57,6 +58,8 @@ def _of_kind(node: Node) -> Iterator[str]:
             yield from ("ends at once", "goes round again", "is exhausted")
         case Choose(otherwise=None):
             yield "chooses nothing"
+        case Wait(timeout=timeout):
+            yield from ("succeeds",) if timeout is None else ("succeeds", "fails")
         case _:
             pass
 

@@ -35,6 +35,8 @@ class Real:
     files: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Node -> answer and values, given as soon as the run asks."""
+    signals: tuple[str, ...] = ()
+    """Sent, after the answers, as soon as the run waits for them."""
     outputs: Mapping[str, object] = field(default_factory=dict)
     nodes: Mapping[str, str] = field(default_factory=dict)
     needs_repository: bool = False
@@ -59,6 +61,13 @@ RUNS = {
             "report": "Standup of parsers\n- Commits: ann: parser reads dates, bob: faster start\n"
             "- Tickets: T-12 is done, T-15 waits on a review\n- Meetings: planning at 14:00"
         },
+    ),
+    "deploy-pipeline": Real(
+        params=("release=1.4.0", "environment=production", "soak=100ms"),
+        answers={"door/approve": ("approve", "ticket=OPS-7", "--by", "ann")},
+        signals=("deploy",),
+        outputs={"deployed": "1.4.0", "ticket": "OPS-7"},
+        nodes={"door/window": "succeeded", "health": "succeeded"},
     ),
     "email-digest": Real(
         params=("max_messages=2",),
@@ -122,7 +131,7 @@ def test_an_example_does_what_it_says(name: str, shell: Shell) -> None:
 
 
 def _ended(shell: Shell, command: tuple[str, ...], real: Real) -> dict[str, Any]:
-    if not real.answers:
+    if not real.answers and not real.signals:
         done = shell(*command)
         assert done.code == 0, done.err
         return dict(done.json)
@@ -147,11 +156,23 @@ def _ended(shell: Shell, command: tuple[str, ...], real: Real) -> dict[str, Any]
 
 def _answer(shell: Shell, real: Real, log: Path) -> None:
     for node, said in real.answers.items():
-        asks = f" {node} ANSWER"
-        line = until(lambda asks=asks: [one for one in log.read_text().splitlines() if asks in one])
-        run = line[0].partition("inbox answer ")[2].split()[0]
+        run = _asked(log, f" {node} ANSWER", "inbox answer ")
         done = shell("inbox", "answer", run, node, *said, "--redis", "embedded")
         assert done.code == 0, done.err
+    for name in real.signals:
+        run = _asked(log, f" {name}", "runs signal ")
+        assert shell("runs", "signal", run, name, "--redis", "embedded").code == 0
+
+
+def _asked(log: Path, end: str, command: str) -> str:
+    """The id of the run that told how to answer it, once it has."""
+
+    def told() -> list[str]:
+        lines = log.read_text().splitlines()
+        return [line for line in lines if line.endswith(end) and command in line]
+
+    line: str = until(told)[0]
+    return line.partition(command)[2].split()[0]
 
 
 def _repository(folder: Path) -> tuple[str, str]:
