@@ -1,7 +1,7 @@
 """Who waits for a signal, and signals that came before anybody did.
 
-All of it that concerns one name is one small entry of the run, so that a signal costs those who
-wait for it, however large the run is.
+What concerns one name is one small entry of the run, and what came with a signal that is kept has a
+place beside it; so a signal costs those who wait for it, however large the run is.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ class _Batch(TypedDict):
 class _Entry(TypedDict):
     waiting: dict[str, int]
     """Node -> the attempt that waits."""
-    kept: list[Signal]
-    """Not used yet, the oldest first."""
+    kept: list[int]
+    """The numbers of those not used yet, the oldest first; each has a place of its own."""
+    last: int
+    """The number of the newest that was kept."""
     going: list[_Batch]
     """Signals that came, and the nodes that did not go on yet."""
     seen: list[str]
@@ -54,10 +56,16 @@ def _entry(turn: Turn, name: str) -> _Entry:
         turn.results[key] = {
             "waiting": dict(known.get("waiting", {})),
             "kept": list(known.get("kept", ())),
+            "last": known.get("last", 0),
             "going": list(known.get("going", ())),
             "seen": list(known.get("seen", ())),
         }
     return cast("_Entry", turn.results[key])
+
+
+def _place(name: str, number: int) -> str:
+    """Where a kept signal is."""
+    return f"{_PREFIX}{name}/{number}"
 
 
 def arrive(turn: Turn, name: str, signal: Signal) -> bool:
@@ -74,7 +82,9 @@ def arrive(turn: Turn, name: str, signal: Signal) -> bool:
         return False
     entry["seen"] = [*entry["seen"], turn.event.id][-MOST_KEPT:]
     if not entry["waiting"]:
-        entry["kept"].append(signal)
+        entry["last"] += 1
+        entry["kept"].append(entry["last"])
+        turn.results[_place(name, entry["last"])] = signal
         return False
     entry["going"].append({"signal": signal, "nodes": entry["waiting"]})
     entry["waiting"] = {}
@@ -84,7 +94,12 @@ def arrive(turn: Turn, name: str, signal: Signal) -> bool:
 def take(turn: Turn, name: str) -> Signal | None:
     """The oldest signal that was kept; nobody gets it again."""
     entry = _entry(turn, name)
-    return entry["kept"].pop(0) if entry["kept"] else None
+    if not entry["kept"]:
+        return None
+    place = _place(name, entry["kept"].pop(0))
+    signal = cast("Signal", turn.result(place))
+    turn.results[place] = None
+    return signal
 
 
 def join(turn: Turn, name: str, path: str, attempt: int) -> None:

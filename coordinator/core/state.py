@@ -288,7 +288,8 @@ class RunState:
     scopes: PMap[ScopeState] = field(default_factory=PMap)
     results: PMap[object] = field(default_factory=PMap)
     """What settled nodes returned; a null result has no entry. Paths with an `@` are no nodes':
-    `<node>@patch` is a patch that waits to land, `@signal/<name>` who waits for a signal.
+    `<node>@patch` is a patch that waits to land, `@signal/<name>` who waits for a signal,
+    with those that are kept below it.
     """
     values: PMap[object] = field(default_factory=PMap)
     """What the workflow's own state holds (`set`), by name."""

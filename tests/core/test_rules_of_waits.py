@@ -529,6 +529,21 @@ def test_who_waits_for_a_signal_and_what_is_kept_are_no_nodes() -> None:
     assert list(story.run.nodes) == ["work"]
 
 
+def test_a_kept_signal_is_written_once_and_taken_away_once() -> None:
+    """What came with a kept signal is not written again with each further one."""
+    story = begun(ask("work"), wait("a", "work", signal="go"), wait("b", "a", signal="go"))
+    written = []
+    for number in range(3):
+        story.signals("go", n=number)
+        assert story.last is not None
+        assert story.last.changes is not None
+        written.append(set(story.last.changes.results) - {"@signal/go"})
+    assert written == [{"@signal/go/1"}, {"@signal/go/2"}, {"@signal/go/3"}]
+    story.passes("work")
+    left = [path for path in story.run.results if path.startswith("@signal/go/")]
+    assert (left, story.status) == (["@signal/go/3"], "succeeded")
+
+
 def test_a_signal_touches_only_those_who_wait_for_it() -> None:
     """The cost of a signal depends on its name's waits, never on how large the run is."""
     others = [wait(f"o{n}", signal="other") for n in range(50)]

@@ -73,6 +73,18 @@ steps:
 """
 """One persona works until it is told to end; then it is merged."""
 
+NAP_MS: Final = 2_000
+PAUSE: Final = """\
+name: pause
+version: "1.0.0"
+steps:
+  - {id: nap, type: wait, for: 2s}
+  - {id: go, type: wait, signal: go, dependencies: [nap]}
+  - {id: note, type: set, values: {by: "{{ steps.go.by }}"}}
+outputs: {by: "{{ state.by }}"}
+"""
+"""Waits for a time and then for a signal."""
+
 
 def definitions(effects: Path, go: Path) -> dict[str, str]:
     """The files of the definitions' repository.
@@ -80,7 +92,7 @@ def definitions(effects: Path, go: Path) -> dict[str, str]:
     Each persona appends the run, node and attempt to `effects` when it begins; the patient one
     ends when `go` is there.
     """
-    files = {"workflows/fix.yml": FIX, "workflows/wait.yml": WAIT}
+    files = {"workflows/fix.yml": FIX, "workflows/wait.yml": WAIT, "workflows/pause.yml": PAUSE}
     for name, (code, mode) in _PERSONAS.items():
         argv = ["python3", "-I", "-S", "-c", code, str(effects), str(go)]
         persona = {"name": name, "kind": "command", "files": mode, "command": argv}

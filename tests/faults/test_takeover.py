@@ -6,6 +6,9 @@ import signal
 
 import pytest
 
+from coordinator.core.ids import RunId
+from coordinator.core.state import NodeState, NodeStatus
+from tests.faults.content import NAP_MS
 from tests.faults.proof import Spectator, eventually, watching
 from tests.faults.system import (
     KILLED,
@@ -35,6 +38,37 @@ async def test_a_sibling_takes_over_the_attempt_of_a_worker_killed_at_work(syste
         system.go.touch()
         ended = await spectator.prove(run, nodes=("merge",))
     assert ended.state.nodes["work"].attempt == 1
+
+
+async def test_a_time_and_a_signal_that_come_while_no_daemon_lives_are_not_lost(
+    system: System,
+) -> None:
+    async with watching(system) as spectator:
+        first = system.daemon("first")
+        await eventually(spectator.connection.definitions.active)
+        run = await spectator.submit("pause")
+        nap = await eventually(lambda: _waiting(spectator, run, "nap"))
+        first.kill()
+
+        await eventually(lambda: _is_past(spectator, nap.started_ms + NAP_MS))
+        second = system.daemon("second")
+        await eventually(lambda: _waiting(spectator, run, "go"))
+        second.kill()
+
+        await spectator.engine.signal(run, "signal", name="go", by="ann")
+        system.daemon("third")
+        ended = await spectator.prove(run, nodes=())
+    assert ended.outputs == {"by": "ann"}
+
+
+async def _waiting(spectator: Spectator, run: RunId, path: str) -> NodeState | None:
+    state = await spectator.state(run)
+    node = state.nodes.get(path) if state else None
+    return node if node and node.status is NodeStatus.WAITING else None
+
+
+async def _is_past(spectator: Spectator, milliseconds: int) -> bool:
+    return await spectator.desk.now_ms() >= milliseconds
 
 
 @pytest.mark.parametrize("point", ["git.before_push", "git.after_push"])
