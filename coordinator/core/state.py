@@ -170,7 +170,8 @@ class NodeState(NamedTuple):
     @property
     def asks_a_human(self) -> bool:
         """Whether a question of it is in the inbox; else what waits is a `wait`."""
-        return self.status is NodeStatus.WAITING and (self.is_escalated or self.detail is None)
+        is_wait = isinstance(self.detail, Mapping) and "since_ms" in self.detail
+        return self.status is NodeStatus.WAITING and (self.is_escalated or not is_wait)
 
     @property
     def awaited_signal(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -22,7 +21,7 @@ from coordinator.core.events import (
     SkipRequested,
     TerminateRequested,
 )
-from coordinator.core.ids import SIGNAL_NAME
+from coordinator.core.ids import SIGNAL_NAME, STATE_NAME
 from coordinator.core.jsontext import dump
 
 MAX_NAME: Final = 200
@@ -34,7 +33,6 @@ MAX_VALUES: Final = 65_536
 MAX_STATE: Final = 262_144
 """Bytes of JSON that one signal may set of the workflow's own state."""
 MAX_STATE_NAMES: Final = 100
-_STATE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 Json = Mapping[str, Any]
 
@@ -121,7 +119,7 @@ def _state(key: str, value: object) -> Json:
     if len(state) > MAX_STATE_NAMES:
         raise BadSignalError(f"{key!r} has {len(state)} values; at most {MAX_STATE_NAMES}")
     for name in state:
-        if not isinstance(name, str) or not _STATE_NAME.fullmatch(name):
+        if not isinstance(name, str) or not STATE_NAME.fullmatch(name):
             raise BadSignalError(f"{str(name)[:40]!r} is no name of a value: letters, digits, _")
     size = len(dump(state))
     if size > MAX_STATE:

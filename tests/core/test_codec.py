@@ -263,7 +263,7 @@ def test_a_signal_means_one_event(signal: object, event: object) -> None:
         ({"kind": "retry", "prompt": "x" * 70_000}, "at most 65536"),
         ({"kind": "patch"}, "needs 'state'"),
         ({"kind": "patch", "state": {"a b": 1}}, "'a b' is no name of a value"),
-        ({"kind": "patch", "state": {"_a": 1}}, "'_a' is no name of a value"),
+        ({"kind": "patch", "state": {"1a": 1}}, "'1a' is no name of a value"),
         ({"kind": "patch", "state": {f"n{at}": at for at in range(101)}}, "at most 100"),
         ({"kind": "patch", "state": {"n": "x" * 300_000}}, "at most 262,144"),
         ({"kind": "advance", "mode": "fast"}, "'mode' is auto or manual, not 'fast'"),

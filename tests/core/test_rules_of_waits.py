@@ -501,6 +501,40 @@ def test_each_iteration_takes_a_signal_of_its_own() -> None:
     assert (taken, story.node("r")) == (["one", "two", "three"], "succeeded")
 
 
+def test_a_wait_and_a_set_are_reviewed_like_any_step() -> None:
+    """With `review: true` what is done waits for a person, whatever kind of step it is."""
+    story = begun(
+        compute("s", values={"x": 1}, review=True),
+        wait("past", "s", until=1, review=True),
+        wait("go", "past", signal="go", review=True),
+        ask("after", "go"),
+    )
+    for path in ("s", "past", "go"):
+        if path == "go":
+            story.signals("go")
+        assert (story.node(path), story.questions[path].kind) == ("awaiting_review", "review")
+        story.answers(path, "continue")
+    assert story.node("after") == "running"
+    assert result(story, "go") == {"by": "ann", "values": {}}
+
+
+def test_a_wait_in_flight_may_be_skipped_or_begun_again_by_hand() -> None:
+    """A person's skip or retry takes the timer and the place among those who wait back."""
+    story = begun(wait("a", signal="go", timeout=60_000), wait("b", duration=9_000), ask("x"))
+    story.skips("a")
+    story.retries("b")
+    assert (story.node("a"), story.node("b"), story.run.nodes["b"].attempt) == (
+        "skipped",
+        "waiting",
+        2,
+    )
+    assert story.timers.keys() == {("b", 2, "wait"), ("x", 1, "timeout")}
+    assert late(story, "b", "wait", attempt=1) == ["ignored: late"]
+    assert late(story, "a", "timeout") == ["ignored: late"]
+    story.signals("go")
+    assert (story.node("a"), len(as_mapping(result(story, "@signal/go"))["kept"])) == ("skipped", 1)
+
+
 def test_why_says_what_a_wait_waits_for_and_until_when() -> None:
     """`runs why` names the time and the signal, and how the signal is sent."""
     story = begun(
