@@ -108,14 +108,8 @@ def _personas_of(digest: Any, document: bytes) -> dict[str, Persona]:
 
 
 def _from_files(session: Session) -> Catalogue:
-    from coordinator.cli.folder import (
-        FaultyError,
-        Folder,
-        Target,
-        is_env_file,
-        is_persona_file,
-        targets,
-    )
+    from coordinator.cli.files import Target, is_env_file, is_persona_file, targets
+    from coordinator.cli.folder import FaultyError, Folder
     from coordinator.definitions.layout import is_example_path
 
     folder = Folder(session)

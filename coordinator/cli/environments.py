@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from coordinator.cli.folder import (
-    Folder,
-    Target,
-    is_env_file,
-    is_persona_file,
-    named,
-    shown,
-    targets,
-)
+from coordinator.cli.files import Target, is_env_file, is_persona_file, targets
+from coordinator.cli.folder import Folder, named, shown
 from coordinator.definitions.faults import Fault
 from coordinator.definitions.layout import stem_of
 from coordinator.definitions.overlay import names_missing

@@ -15,7 +15,8 @@ import click
 
 from coordinator.cli.commands import Leaf
 from coordinator.cli.errors import BadUsageError, ExitCode
-from coordinator.cli.folder import Folder, Target, is_env_file, is_persona_file, read_file, targets
+from coordinator.cli.files import Target, is_env_file, is_persona_file, read_file, targets
+from coordinator.cli.folder import Folder
 from coordinator.cli.session import Session, out, say
 from coordinator.cli.text import json_text
 from coordinator.cli.validate import fault_json

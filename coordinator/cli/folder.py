@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from coordinator.cli.errors import CommandError, NotFoundError
+from coordinator.cli.files import SCENARIOS, Target, files_below, project_of, read_file
 from coordinator.cli.session import Session
 from coordinator.core.lowering import StepType
 from coordinator.definitions.compile import compile_file, compile_persona, read_personas
@@ -23,21 +23,15 @@ from coordinator.definitions.environments import (
 from coordinator.definitions.faults import Fault, Faults, nearest
 from coordinator.definitions.layout import (
     ENDINGS,
-    is_env_path,
-    is_persona_path,
     is_scenario_path,
     stem_of,
 )
 from coordinator.definitions.personas import Personas
-from coordinator.definitions.read import MAX_BYTES, Document, read
+from coordinator.definitions.read import Document, read
 from coordinator.definitions.rules import Severity
 from coordinator.definitions.workflow import Compiled, workflow_id
 
 _PROMPTS: Final = (".md", ".j2", ".txt")
-_SCENARIOS: Final = "scenarios"
-_MOST_FILES: Final = 5_000
-_PERSONA_TEXT: Final = re.compile(rb"^kind\s*:", re.MULTILINE)
-_WORKFLOW_TEXT: Final = re.compile(rb"^(steps|subtasks)\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +50,6 @@ class Overlays:
     """The folder that has `envs`."""
     environments: Environments = NO_ENVIRONMENTS
     faults: tuple[Fault, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A file to look at; `top` is where the look-up of its personas ends outside git: the folder
-    it was found in, or the one that has its folder of workflows; None when there is neither.
-    """
-
-    path: Path
-    top: Path | None = None
 
 
 class FaultyError(CommandError):
@@ -214,7 +198,7 @@ class Folder:
     def _around(self, file: Path, top: Path | None) -> list[Path]:
         """The folders that the file is in, the project whose workflows it lies with among them."""
         own = file.absolute().parent
-        home = own.parent if own.name == _SCENARIOS else own
+        home = own.parent if own.name == SCENARIOS else own
         project = project_of(file, self.names)
         return list(dict.fromkeys([*_above(own, top), home, project or own]))
 
@@ -227,9 +211,7 @@ class Folder:
                     yield path
 
     def _configured(self) -> list[Path]:
-        from coordinator.config import find_file
-
-        file = self.session.config or find_file(Path.cwd())
+        file = self.session.settings_file()
         return [file.absolute().parent] if file else []
 
     def _unknown(self, name: str, around: Sequence[Path] = ()) -> str:
@@ -239,14 +221,6 @@ class Folder:
         near = nearest(name, known)
         hint = f'did you mean "{near}"?' if near else f"there are: {', '.join(known) or 'none'}"
         return f'no file and no workflow here is called "{name}"; {hint}'
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a file, at most one more than the reader of definitions accepts."""
-    if path.is_dir():
-        raise CommandError(f"{path} is a folder; name a file in it")
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
 
 
 def read_document(path: str, text: bytes) -> Document:
@@ -262,57 +236,6 @@ def read_document(path: str, text: bytes) -> Document:
     return document
 
 
-def targets(path: Path, names: tuple[str, str]) -> list[Target]:
-    """The files that a path given by a person stands for, in order."""
-    if path.is_file():
-        top = path.absolute().parent.parent if is_env_file(path) else project_of(path, names)
-        return [Target(path, top)]
-    if not path.exists():
-        raise NotFoundError(f"{path}: no such file or folder; correct the path")
-    top = path.absolute()
-    parts = [path / name for name in names if (path / name).is_dir()]
-    if path / names[0] not in parts and project_of(path / names[1], names):
-        parts = []  # personas beside the workflows that they belong to
-    if parts and (path / ENVS).is_dir():
-        parts.append(path / ENVS)
-    if top.name in (*names, ENVS):
-        top = top.parent
-    found = [each for part in parts or [path] for each in _files_below(part)]
-    return [Target(each, top) for each in found if _is_definition(each, names, bool(parts))]
-
-
-def project_of(file: Path, names: tuple[str, str]) -> Path | None:
-    """The folder that has the folder of workflows in which the file is."""
-    above = file.absolute().parents
-    return next((each.parent for each in above if each.name == names[0]), None)
-
-
-def _is_definition(path: Path, names: tuple[str, str], in_project: bool) -> bool:
-    """Whether a file found in a folder is a workflow or a persona."""
-    endings = ENDINGS if in_project else (".yml", ".yaml")
-    if not path.name.endswith(endings) or is_scenario_path(path.name):
-        return False
-    below_personas = names[1] in path.absolute().parts[-4:-1]
-    is_settings = path.name == "coordinator.yaml"
-    return not is_settings and (is_persona_file(path, names) or not below_personas)
-
-
-def is_persona_file(path: Path, names: tuple[str, str]) -> bool:
-    """Whether a file is a persona, by its place; outside any folder, by what is in it."""
-    place = path.absolute().parts[-3:]
-    if is_persona_path("/".join("personas" if part == names[1] else part for part in place)):
-        return True
-    if path.absolute().parent.name == names[0]:
-        return False
-    text = read_file(path)
-    return bool(_PERSONA_TEXT.search(text)) and not _WORKFLOW_TEXT.search(text)
-
-
-def is_env_file(path: Path) -> bool:
-    """Whether a file is the overlay of an environment, by its place."""
-    return is_env_path("/".join(path.absolute().parts[-2:]))
-
-
 def check_persona(path: Path, overlay: Overlay | None = None) -> list[Fault]:
     """The faults of a persona file, under an overlay."""
     beside = {
@@ -321,17 +244,6 @@ def check_persona(path: Path, overlay: Overlay | None = None) -> list[Fault]:
         if other.name.endswith(_PROMPTS) and other.is_file()
     }
     return compile_persona(str(path), read_file(path), beside=beside, overlay=overlay)[1]
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    count = 0
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file():
-            count += 1
-            if count > _MOST_FILES:
-                raise CommandError(f"{folder} has more than {_MOST_FILES} files; name its parts")
-            yield path
 
 
 def _above(folder: Path, top: Path | None) -> list[Path]:
@@ -348,7 +260,7 @@ def _read_overlays(root: Path) -> Overlays:
     folder = root / ENVS
     files = {
         shown(path): read_file(path)
-        for path in _files_below(folder)
+        for path in files_below(folder)
         if path.name.endswith(ENDINGS) and path.parent == folder
     }
     environments, faults, _ = read_environments(files)
@@ -361,7 +273,7 @@ def _read_folders(folders: tuple[Path, ...], overlay: Overlay | None) -> Surroun
     for folder in reversed(folders):
         files = {
             f"personas/{path.relative_to(folder).as_posix()}": read_file(path)
-            for path in _files_below(folder)
+            for path in files_below(folder)
             if path.name.endswith((*ENDINGS, *_PROMPTS))
         }
         known, more, _ = read_personas(files, known=known, overlay=overlay)

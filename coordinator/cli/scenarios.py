@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from coordinator.cli.errors import CommandError, NotFoundError
-from coordinator.cli.folder import Folder, read_file
-from coordinator.definitions.faults import Faults
+from coordinator.cli.files import read_file
+from coordinator.cli.folder import Folder
+from coordinator.definitions.faults import Fault, Faults
 from coordinator.definitions.workflow import Compiled
-from coordinator.simulation import Outcome, Scenario, play, read_scenario
+from coordinator.simulation import Outcome, Scenario, check_fit, play, read_scenario
 
 _ENDINGS: Final = (".scenario.yml", ".scenario.yaml")
 _NEVER_INSIDE: Final = frozenset({"node_modules", "__pycache__", "venv"})
@@ -95,6 +96,21 @@ class Trials:
             workflow=found.workflow.id,
             outcome=play(scenario, found.workflow),
         )
+
+    def check(self, path: Path, top: Path | None = None) -> list[Fault]:
+        """The faults of a scenario file, and of what it says of its workflow; nothing is played."""
+        faults = Faults(str(path))
+        scenario = read_scenario(str(path), read_file(path), faults)
+        if scenario is not None:
+            found = self._workflow(scenario, path, top)
+            if isinstance(found, Compiled):
+                check_fit(scenario, found.workflow, faults)
+            else:
+                told = str(found).partition("\n")[0].replace(f"{Path.cwd()}/", "")
+                message, _, hint = told.partition("; ")
+                hint = hint[:1].upper() + hint[1:]
+                faults.add("WF090", scenario.place("workflow"), message, hint)
+        return faults.found
 
     def _workflow(
         self, scenario: Scenario, path: Path, top: Path | None

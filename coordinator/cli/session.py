@@ -33,11 +33,16 @@ class Session:
         Raises:
             ConfigError: something given is unknown or not usable.
         """
-        from coordinator.config import find_file, load_settings
+        from coordinator.config import load_settings
+
+        return load_settings(self.flags, os.environ, self.settings_file())
+
+    def settings_file(self) -> Path | None:
+        """The file that settings come from, named or found here; None where there is none."""
+        from coordinator.config import find_file
 
         named = self.config or os.environ.get("COORDINATOR_CONFIG")
-        file = Path(named) if named else find_file(Path.cwd())
-        return load_settings(self.flags, os.environ, file)
+        return Path(named) if named else find_file(Path.cwd())
 
     @property
     def may_be_asked(self) -> bool:

@@ -1,8 +1,8 @@
-"""`coordinator validate`: every fault of workflow and persona files, with its place and cure."""
+"""`coordinator validate`: every fault of the files of a project, with its place and cure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -10,18 +10,11 @@ import click
 from coordinator.cli.commands import Leaf, env_option
 from coordinator.cli.environments import environment_faults
 from coordinator.cli.errors import BadUsageError, ExitCode
-from coordinator.cli.folder import (
-    Folder,
-    Target,
-    check_persona,
-    is_env_file,
-    is_persona_file,
-    read_document,
-    read_file,
-    targets,
-)
+from coordinator.cli.files import Target, is_env_file, is_persona_file, read_file, targets
+from coordinator.cli.folder import Folder, check_persona
 from coordinator.cli.session import Session, out
 from coordinator.cli.text import clean, json_text
+from coordinator.config import FILE_NAME
 from coordinator.definitions.faults import Fault, Faults
 from coordinator.definitions.layout import is_scenario_path
 from coordinator.definitions.rules import Severity
@@ -43,12 +36,12 @@ _WIDEST = 100
 @env_option
 @click.pass_obj
 def validate(session: Session, paths: tuple[Path, ...], form: str, strict: bool) -> int:
-    """Check workflow and persona files; exit 1 when one has errors.
+    """Check workflows, personas, scenarios and settings; exit 1 when a file has errors.
 
-    Without PATH: the folders workflows/, personas/ and envs/ here. Persona names are looked up in
-    the folders personas/ beside and above each file, up to the git root; outside git, up to the
-    folder that has workflows/. Each workflow is checked in every environment and in none, unless
-    --env names one.
+    Without PATH: the folders workflows/, personas/, envs/ and scenarios/ here, and
+    coordinator.yaml. Persona names are looked up in the folders personas/ beside and above each
+    file, up to the git root; outside git, up to the folder that has workflows/. Each workflow is
+    checked in every environment and in none, unless --env names one.
 
     \b
     Example:
@@ -56,10 +49,13 @@ def validate(session: Session, paths: tuple[Path, ...], form: str, strict: bool)
       coordinator validate --strict --format json
     """
     folder = Folder(session)
-    found = [each for path in paths or (Path(),) for each in targets(path, folder.names)]
+    broken = _settings_faults(folder)
+    found = [
+        each for path in paths or (Path(),) for each in targets(path, folder.names, beside=True)
+    ]
     if not found:
         raise BadUsageError("there is nothing to validate here: name a file or a folder")
-    faults = check(folder, found)
+    faults = sorted({*broken, *check(folder, found)})
     if form == "json":
         out(json_text({"files": len(found), "faults": [fault_json(fault) for fault in faults]}))
     else:
@@ -68,16 +64,47 @@ def validate(session: Session, paths: tuple[Path, ...], form: str, strict: bool)
     return ExitCode.FAILED if is_bad else ExitCode.DONE
 
 
-def check(folder: Folder, found: Iterable[Target]) -> list[Fault]:
+def _settings_faults(folder: Folder) -> list[Fault]:
+    """The faults of the settings file that is in force; with any, its folders' names are not known.
+
+    Raises:
+        ConfigError: the settings cannot be used, and not because of the file.
+    """
+    from coordinator.config import ConfigError
+
+    try:
+        folder.session.settings()
+    except ConfigError:
+        file = folder.session.settings_file()
+        found = _check_settings(file) if file is not None and file.is_file() else []
+        if not found:
+            raise
+        folder.names = ("workflows", "personas")
+        folder.env = str(folder.session.flags.get("env") or "")
+        return found
+    return []
+
+
+def _check_settings(file: Path) -> list[Fault]:
+    from coordinator.config import file_faults
+
+    here = Path.cwd()
+    shown = file.relative_to(here) if file.is_relative_to(here) else file
+    return file_faults(str(shown), read_file(file))
+
+
+def check(folder: Folder, found: Sequence[Target]) -> list[Fault]:
     """The faults of the files and of the personas around them, by file and place."""
     faults: set[Fault] = set()
     first: dict[tuple[Path, str], Path] = {}
     ids: dict[Path, str] = {}
-    overlays = []
+    overlays, scenarios = [], []
     for target in found:
         faults |= set(folder.environments(target)[1])
         if is_scenario_path(target.path.name):
-            read_document(str(target.path), read_file(target.path))
+            scenarios.append(target)
+        elif target.path.name == FILE_NAME:
+            faults |= set(_check_settings(target.path))
         elif is_env_file(target.path):
             overlays.append(target)
         elif is_persona_file(target.path, folder.names):
@@ -92,7 +119,16 @@ def check(folder: Folder, found: Iterable[Target]) -> list[Fault]:
                 faults |= set(_taken(target, other, name))
     for target in overlays:
         faults |= set(environment_faults(folder, target, ids))
-    return sorted(faults)
+    return sorted({*faults, *_check_scenarios(folder, scenarios)})
+
+
+def _check_scenarios(folder: Folder, found: Sequence[Target]) -> list[Fault]:
+    if not found:
+        return []
+    from coordinator.cli.scenarios import Trials
+
+    trials = Trials(folder)
+    return [fault for target in found for fault in trials.check(target.path, target.top)]
 
 
 def _workflow(folder: Folder, target: Target) -> tuple[str, list[Fault]]:

@@ -6,6 +6,7 @@ package is cheap; the YAML reader is loaded only when there is a file.
 
 from coordinator.config.load import (
     FILE_NAME,
+    file_faults,
     find_file,
     load_settings,
     settings_table,
@@ -36,6 +37,7 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "WorkerSettings",
+    "file_faults",
     "find_file",
     "load_settings",
     "mask_url",

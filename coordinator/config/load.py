@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from coordinator.config.settings import (
     ConfigError,
@@ -18,6 +18,9 @@ from coordinator.config.settings import (
 )
 from coordinator.config.table import PREFIX, SETTINGS, Setting
 from coordinator.config.values import NotUsableError
+
+if TYPE_CHECKING:
+    from coordinator.definitions.faults import Fault
 
 FILE_NAME: Final = "coordinator.yaml"
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
@@ -144,13 +147,53 @@ def _read(file: Path, problems: list[str]) -> dict[str, tuple[str, object]]:
     for path, value in _flat(document.value):
         line, column = document.positions.key(path)
         key, place = ".".join(path), f"{file}:{line}:{column}"
-        if key in _BY_KEY:
+        wrong = _wrong_key(key)
+        if wrong is None:
             found[key] = (place, value)
-        elif key in _GROUPS:
-            problems.append(f"{place}: {key} has to be a mapping, such as {_example(key)}")
         else:
-            problems.append(f"{place}: {key} is no setting.{_meant(key, _BY_KEY)}")
+            problems.append(f"{place}: {wrong.message}. {wrong.cure}".rstrip())
     return found
+
+
+def file_faults(path: str, text: bytes) -> list[Fault]:
+    """Everything that is wrong with a settings file alone, each at its place."""
+    from coordinator.definitions.faults import Faults
+    from coordinator.definitions.read import read
+    from coordinator.definitions.report import Reporter, kind_of
+
+    faults = Faults(path)
+    document = read(path, text, faults)
+    if document is None:
+        return faults.found
+    report = Reporter(document.positions, faults)
+    if not isinstance(document.value, dict):
+        message = f"a settings file has to be a mapping, not {kind_of(document.value)}"
+        report.value("WF022", (), message, "Write for example log: {level: info}.")
+        return faults.found
+    for at, value in _flat(document.value):
+        wrong, key = _wrong_key(".".join(at)), ".".join(at)
+        if wrong is not None:
+            report.key("WF022" if key in _GROUPS else "WF020", at, wrong.message, wrong.cure)
+            continue
+        try:
+            _BY_KEY[key].parse(value, Path())
+        except NotUsableError as error:
+            report.value("WF022", at, f"{key} {error}", f"It is {_BY_KEY[key].help}."[:300])
+    return faults.found
+
+
+class _WrongKey(NamedTuple):
+    message: str
+    cure: str
+
+
+def _wrong_key(key: str) -> _WrongKey | None:
+    """Why a key of a file sets nothing; None where it sets something."""
+    if key in _BY_KEY:
+        return None
+    if key in _GROUPS:
+        return _WrongKey(f"{key} has to be a mapping, such as {_example(key)}", "")
+    return _WrongKey(f"{key} is no setting", _meant(key, _BY_KEY).strip())
 
 
 def _flat(values: Mapping[Any, object]) -> Iterator[tuple[tuple[str, ...], object]]:

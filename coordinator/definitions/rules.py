@@ -261,6 +261,12 @@ TABLE: Final = (
     ),
     *DOUBTFUL_RULES,
     *ENVIRONMENT_RULES,
+    Rule(
+        "WF090",
+        "scenario that does not fit its workflow",
+        "The scenario names a workflow, a node, an output or a parameter that is not there.",
+        "Correct the name; `coordinator graph` shows the nodes of a workflow.",
+    ),
 )
 """Every rule there is, in the order of their ids."""
 

@@ -1,5 +1,6 @@
 """PURE. Runs without Redis, personas or waiting: the real `decide` on a virtual clock."""
 
+from coordinator.simulation.fit import check_fit
 from coordinator.simulation.scenario import Outcome, Scenario, play, read_scenario
 from coordinator.simulation.script import Script, ScriptError
 from coordinator.simulation.shape import scenario_schema
@@ -11,6 +12,7 @@ __all__ = [
     "Script",
     "ScriptError",
     "Simulation",
+    "check_fit",
     "play",
     "read_scenario",
     "scenario_schema",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from coordinator.core.definition import Workflow
 from coordinator.core.ids import static_path
 from coordinator.core.report import NodeRow, rows
 from coordinator.core.state import NodeStatus
@@ -47,10 +48,22 @@ class Expectation:
 
 def near_to(path: str, simulation: Simulation) -> str:
     """`; did you mean ...` with the path that is most like this one, else an empty text."""
-    paths = [*simulation.started, *simulation.definition.nodes]
-    same_id = [each for each in paths if each.rpartition("/")[2] == path.rpartition("/")[2]]
-    near = same_id[0] if same_id else nearest(path[:200], paths[:500])
+    near = near_path(path, [*simulation.started, *simulation.definition.nodes])
     return f'; did you mean "{near}"?' if near else ""
+
+
+def near_path(path: str, paths: Iterable[str]) -> str:
+    """The path that is most like this one; one that ends alike comes first; empty if none is."""
+    by_id = {each.rpartition("/")[2]: each for each in reversed([*paths][:500])}
+    own = path.rpartition("/")[2]
+    near = nearest(path[:200], list(by_id.values())) or nearest(own[:200], list(by_id))
+    return by_id.get(own) or by_id.get(near or "") or near or ""
+
+
+def names_a_node(workflow: Workflow, pattern: str) -> bool:
+    """Whether a path or glob is of a node that the workflow has, reached or not."""
+    place = static_path(_ANY_INSTANCE.sub("*", pattern))
+    return any(_matches(place, path) for path in workflow.nodes)
 
 
 class _Found:
@@ -110,9 +123,7 @@ class _Found:
         return [row for path, row in self._rows.items() if _matches(pattern, path)]
 
     def _is_known(self, pattern: str) -> bool:
-        """Whether the workflow has such a node, reached or not."""
-        place = static_path(_ANY_INSTANCE.sub("*", pattern))
-        return any(_matches(place, path) for path in self._simulation.definition.nodes)
+        return names_a_node(self._simulation.definition, pattern)
 
     def _unknown(self, pattern: str) -> str:
         near = near_to(pattern, self._simulation)

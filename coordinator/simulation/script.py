@@ -67,6 +67,8 @@ class Script:
 
     exact: Mapping[str, tuple[ScriptedReply, ...]] = field(default_factory=dict)
     globs: Sequence[tuple[re.Pattern[str], tuple[ScriptedReply, ...]]] = ()
+    paths: tuple[str, ...] = ()
+    """Whom there are replies for, paths and globs as they are written."""
     signals: Sequence[ScriptedSignal] = ()
     seed: str = "0"
     """What chance is drawn from; the same seed gives the same simulation."""
@@ -91,7 +93,8 @@ class Script:
             else:
                 exact[str(key)] = spoken
         told = tuple(_signal(at, one) for at, one in enumerate(signals or (), 1))
-        return cls(exact=exact, globs=globs, signals=told, seed=str(seed))
+        paths = tuple(map(str, replies or ()))
+        return cls(exact=exact, globs=globs, paths=paths, signals=told, seed=str(seed))
 
     def reply(self, path: str, attempt: int) -> ScriptedReply:
         """What the node's persona says to this attempt; a pass at once where nothing is written."""

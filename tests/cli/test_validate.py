@@ -103,7 +103,7 @@ def test_the_settings_file_names_the_folders(shell: Shell) -> None:
     shell.write("people/greeter.yaml", GREETER)
     shell.write("flows/good.yml", GOOD)
     done = shell("validate", "--strict")
-    assert (done.code, done.out) == (0, "2 files: 0 errors, 0 warnings\n")
+    assert (done.code, done.out) == (0, "3 files: 0 errors, 0 warnings\n")
 
 
 def test_a_broken_persona_beside_a_workflow_is_told(shell: Shell) -> None:
@@ -160,3 +160,111 @@ def test_an_empty_folder_has_nothing_to_validate(shell: Shell) -> None:
     done = shell("validate")
     assert done.code == 2
     assert "nothing to validate" in done.err
+
+
+SCENARIO = """\
+scenario: both steps run
+workflow: two-steps
+replies: {first: {verdict: pass}}
+signals: [{at: 1m, approve: first}]
+expect:
+  nodes: {second: succeeded}
+  order: [first, side/*]
+"""
+
+
+def test_scenarios_and_settings_of_a_project_are_validated_with_it(shell: Shell) -> None:
+    shell.write("personas/greeter.yaml", GREETER)
+    shell.write("workflows/good.yml", GOOD)
+    shell.write("workflows/scenarios/one.scenario.yml", SCENARIO)
+    shell.write("scenarios/two.scenario.yaml", SCENARIO)
+    shell.write("coordinator.yaml", "log: {level: debug}")
+    done = shell("validate", "--strict")
+    assert (done.code, done.out) == (0, "5 files: 0 errors, 0 warnings\n")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "place", "near"),
+    [
+        ("workflow: two-steps", "workflow: two-step", "2:11", "two-steps"),
+        ("{second: succeeded}", "{secnd: succeeded}", "6:11", "second"),
+        ("[first, side/*]", "[first, sid/*]", "7:18", "side"),
+        ("order: [first, side/*]", "never: [lefft]", "7:11", "left"),
+        ("order: [first, side/*]", "attempts: {lefft: 1}", "7:14", "left"),
+        ("order: [first, side/*]", "order: [frist]", "7:11", "first"),
+    ],
+)
+def test_what_a_scenario_names_and_its_workflow_lacks_is_an_error(
+    right: str, wrong: str, place: str, near: str, shell: Shell
+) -> None:
+    shell.write("workflows/two-steps.yml", GOOD)
+    shell.write("two-steps.scenario.yml", SCENARIO.replace(right, wrong))
+    done = shell("validate", "two-steps.scenario.yml", "--format", "json")
+    [fault] = done.json["faults"]
+    assert (done.code, fault["rule"], fault["severity"]) == (1, "WF090", "error")
+    assert f"{fault['line']}:{fault['column']}" == place
+    assert near in fault["hint"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "place"),
+    [("{first: {", "{frist: {", "3:11"), ("approve: first", "approve: frist", "4:20")],
+)
+def test_a_reply_or_signal_for_nobody_is_a_warning(
+    right: str, wrong: str, place: str, shell: Shell
+) -> None:
+    shell.write("good.yml", GOOD)
+    shell.write("a.scenario.yml", SCENARIO.replace(right, wrong).replace("two-steps", "good.yml"))
+    done = shell("validate", "a.scenario.yml", "--format", "json")
+    [fault] = done.json["faults"]
+    assert (done.code, fault["rule"], fault["severity"]) == (0, "WF090", "warning")
+    assert f"{fault['line']}:{fault['column']}" == place
+
+
+def test_params_and_outputs_of_a_scenario_are_held_against_the_workflow(shell: Shell) -> None:
+    shell.write("good.yml", GOOD + "params: {n: {type: integer}}\noutputs: {said: x}\n")
+    text = "workflow: good.yml\nparams: {n: many, m: 1}\nexpect:\n  outputs: {sad: 1, none: null}\n"
+    shell.write("a.scenario.yml", text)
+    told = shell("validate", "a.scenario.yml", "--format", "json").json["faults"]
+    assert [(each["line"], each["column"], each["severity"]) for each in told] == [
+        (2, 13, "error"),
+        (2, 22, "error"),
+        (4, 13, "error"),
+        (4, 21, "warning"),
+    ]
+
+
+def test_a_scenario_of_a_faulty_workflow_says_so_at_its_name(shell: Shell) -> None:
+    shell.write("typo.yml", TYPO)
+    shell.write("a.scenario.yml", SCENARIO.replace("two-steps", "typo.yml"))
+    [fault] = shell("validate", "a.scenario.yml", "--format", "json").json["faults"]
+    assert (fault["line"], fault["message"]) == (2, "typo.yml cannot be used")
+
+
+def test_a_broken_settings_file_is_told_with_all_the_rest(shell: Shell) -> None:
+    shell.write("coordinator.yaml", "redis: {uri: x}\nworker: {concurrency: many}\nlog: info\n")
+    shell.write("workflows/typo.yml", TYPO)
+    done = shell("validate", "--format", "json")
+    told = [(each["file"], each["rule"], each["line"]) for each in done.json["faults"]]
+    assert done.code == 1
+    assert told[:3] == [
+        ("coordinator.yaml", "WF020", 1),
+        ("coordinator.yaml", "WF022", 2),
+        ("coordinator.yaml", "WF022", 3),
+    ]
+    assert "workflows/typo.yml" in {each[0] for each in told}
+    assert 'Did you mean "redis.url"?' in shell("validate", "coordinator.yaml").out
+
+
+def test_a_variable_that_is_no_setting_value_is_refused_as_everywhere(shell: Shell) -> None:
+    shell.write("coordinator.yaml", "log: {level: info}")
+    shell.write("good.yml", GOOD)
+    done = shell("validate", "good.yml", COORDINATOR_LEASE="soon")
+    assert done.code != 0
+    assert "COORDINATOR_LEASE" in done.err
+
+
+def test_a_settings_file_that_is_no_mapping_has_a_place(shell: Shell) -> None:
+    shell.write("coordinator.yaml", "- redis")
+    [fault] = shell("validate", "--format", "json").json["faults"]
+    assert (fault["rule"], fault["line"], fault["column"]) == ("WF022", 1, 1)

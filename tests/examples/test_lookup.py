@@ -56,12 +56,12 @@ def test_a_name_alone_finds_no_example(project: Shell) -> None:
 
 
 @pytest.mark.parametrize("folder", [EXAMPLES, "workflows", "."])
-def test_validate_looks_at_every_example_and_its_personas(folder: str, project: Shell) -> None:
+def test_validate_looks_at_every_example_its_personas_and_scenarios(
+    folder: str, project: Shell
+) -> None:
     done = project("validate", "--strict", "--format", "json", folder)
     assert done.code == 0, done.out
-    there = [
-        path for path in (project.folder / folder).rglob("*.y*ml") if ".scenario." not in path.name
-    ]
+    there = list((project.folder / folder).rglob("*.y*ml"))
     assert done.json["files"] == len(there) > len(examples())
 
 
