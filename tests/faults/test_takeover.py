@@ -33,7 +33,8 @@ async def test_a_sibling_takes_over_the_attempt_of_a_worker_killed_at_work(syste
         assert await spectator.asked(2) == [f"{run} work 1"] * 2
         stream = spectator.key("req:patient")
         [pending] = await spectator.say("XPENDING", stream, "workers", "-", "+", 10)
-        assert (pending[1], pending[3]) == (b"second-worker", 2)
+        assert pending[1] == b"second-worker"
+        assert pending[3] >= 2, "a busy machine may make the first look dead before it is"
         assert not processes_within(first.folder), "its persona lives on"
         system.go.touch()
         ended = await spectator.prove(run, nodes=("merge",))
