@@ -60,7 +60,7 @@ def graph(session: Session, workflow: str, form: str) -> None:
       coordinator graph project-loop --format dot | dot -Tsvg > loop.svg
     """
     compiled = Folder(session).workflow(workflow)
-    drawn = {"json": _json, "dot": _dot, "mermaid": _mermaid}[form](compiled)
+    drawn = {"json": _json, "dot": _dot, "mermaid": mermaid}[form](compiled)
     out(drawn)
 
 
@@ -155,7 +155,8 @@ def _about(node: Node) -> str:
             return node.type
 
 
-def _mermaid(compiled: Compiled) -> str:
+def mermaid(compiled: Compiled) -> str:
+    """The graph as a Mermaid flowchart."""
     workflow = compiled.workflow
     lines = ["flowchart TD", *_mermaid_graph(workflow.graph, 1)]
     for name, graph_ in (("on_failure", workflow.on_failure), ("finally", workflow.finally_)):

@@ -13,10 +13,16 @@ from pathlib import Path
 from coordinator.config import settings_table
 from coordinator.core.state import NODE_MOVES, RUN_MOVES
 from tests.architecture.source import ROOT
-from tests.docs import keys, messages, picture, rule_pages, tables
+from tests.docs import examples, keys, messages, picture, rule_pages, tables
 from tests.docs.diagrams import state_diagram
 
-PAGES = ("README.md", "docs/language.md", "docs/rules/README.md", "docs/personas.md")
+PAGES = (
+    "README.md",
+    "docs/language.md",
+    "docs/rules/README.md",
+    "docs/personas.md",
+    "docs/examples.md",
+)
 PICTURE = "docs/run.svg"
 
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -36,6 +42,11 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "later types": tables.later_types,
     "rules": rule_pages.index,
     "step types": keys.type_tables,
+    "examples": examples.table,
+    **{
+        f"graph: {name}": lambda name=name: examples.picture(name)
+        for name in sorted(examples.examples())
+    },
     "request fields": messages.request_table,
     "reply fields": messages.reply_table,
     "payload": messages.payload_table,

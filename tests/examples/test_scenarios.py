@@ -9,8 +9,9 @@ import pytest
 from coordinator.definitions.fmt import format_layout, format_workflow
 from coordinator.shipped import EXAMPLES, example_files, shipped_folder
 from coordinator.simulation import play
-from steps.registry import step_types
+from steps.registry import BUILT_IN, step_types
 from tests.core.build import ask, human, repeat, workflow
+from tests.docs.examples import shows, types_of
 from tests.examples.definitions import bundle, everything, examples, source_of
 from tests.examples.demands import demands, shown
 
@@ -73,6 +74,23 @@ def test_what_a_step_can_do_is_asked_for() -> None:
         ("b/c", "fails"), ("b/c", "runs"), ("b/c", "succeeds"),
         ("d", "approve"), ("d", "reject"), ("d", "runs"), ("d", "succeeds"),
     ]  # fmt: skip
+
+
+SHOWN = {
+    "on_error: continue", "on_error: retry", "on_error: fallback persona",
+    "on_error: fallback steps", "on_error: escalate", "on_error: rollback", "undo", "on_failure",
+    "finally", "required", "gate", "retry", "condition", "join: any_failed", "enum", "variables",
+    "outputs", "match", "intents", "form", "assignees", "deadline", "wait for", "wait until",
+    "wait signal", "wait_for: need", "on_branch_error: wait_all", "on_branch_error: ignore",
+    "max_concurrent", "timeout",
+}  # fmt: skip
+
+
+def test_together_the_examples_show_every_step_type_and_most_of_the_language() -> None:
+    shown = {each for compiled in examples().values() for each in shows(compiled)}
+    assert SHOWN - shown == set()
+    types = {each for compiled in examples().values() for each in types_of(compiled)}
+    assert {each.name for each in BUILT_IN} - types <= {"workflow"}
 
 
 @pytest.mark.parametrize("name", sorted(examples()))
