@@ -8,6 +8,7 @@ from typing import Final
 from coordinator.core.children import child_of, child_payload, refusal
 from coordinator.core.commands import AskHuman, SendRequest
 from coordinator.core.context import RunScope
+from coordinator.core.contracts import is_invalid, is_refused
 from coordinator.core.definition import (
     DEFAULT_TIMEOUT_MS,
     Ask,
@@ -64,6 +65,8 @@ def ask(turn: Turn, path: str) -> None:
         deadline = _milliseconds(primitive.deadline, scope)
     except (TemplateError, DurationError) as error:
         fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
+        return
+    if is_refused(turn, path, node, params):
         return
     match channel:
         case Channel.HUMAN:
@@ -206,6 +209,8 @@ def _take_files(turn: Turn, changed: Mapping[str, object]) -> None:
 def conclude(turn: Turn, event: Replied, node: Node, primitive: Ask) -> None:
     """Read what the reply concluded, hold it against the gate, and land its patch."""
     path, verdict = event.node, event.verdict
+    if is_invalid(turn, event, node):
+        return
     if asked_target(node, turn.node(path))[0] not in (Channel.WORK, Channel.CHILD):
         verdict = read_verdict(event.result, verdict, tests_required=primitive.tests_required)
     failure = gate_failure(node, verdict)

@@ -25,6 +25,11 @@ from typing import Final, NamedTuple
 
 from coordinator.core.expressions import Expression
 from coordinator.core.ids import Digest, static_path, underscored
+from coordinator.core.retries import RETRIED_BY_DEFAULT as RETRIED_BY_DEFAULT
+from coordinator.core.retries import Backoff as Backoff
+from coordinator.core.retries import ErrorClass as ErrorClass
+from coordinator.core.retries import Retry as Retry
+from coordinator.core.schemas import Contract, Schema
 from coordinator.core.templates import Value
 
 DEFAULT_TIMEOUT_MS: Final = 3_600_000
@@ -39,55 +44,6 @@ class Join(StrEnum):
     ANY_SUCCEEDED = "any_succeeded"
     ANY_FAILED = "any_failed"
     ALL_SETTLED = "all_settled"
-
-
-class ErrorClass(StrEnum):
-    """Why an attempt failed; `retry.on` names the ones worth another attempt."""
-
-    TIMEOUT = "timeout"
-    TRANSPORT = "transport"
-    RATE_LIMIT = "rate_limit"
-    INVALID_REPLY = "invalid_reply"
-    REFUSED = "refused"
-    PERSONA_ERROR = "persona_error"
-    STEP_ERROR = "step_error"
-    GATE = "gate"
-    EXHAUSTED = "exhausted"
-    BUDGET = "budget"
-    HUMAN_TIMEOUT = "human_timeout"
-    CANCELLED = "cancelled"
-
-
-RETRIED_BY_DEFAULT: Final = frozenset(
-    {
-        ErrorClass.TIMEOUT,
-        ErrorClass.TRANSPORT,
-        ErrorClass.RATE_LIMIT,
-        ErrorClass.INVALID_REPLY,
-        ErrorClass.PERSONA_ERROR,
-    }
-)
-
-
-class Backoff(StrEnum):
-    """How the pause grows from one attempt to the next."""
-
-    CONSTANT = "constant"
-    LINEAR = "linear"
-    EXPONENTIAL = "exponential"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
-    """How often and how patiently a node is tried again."""
-
-    max_attempts: int = 1
-    backoff: Backoff = Backoff.EXPONENTIAL
-    delay_ms: int = 1_000
-    max_delay_ms: int = 300_000
-    max_total_ms: int | None = None
-    """No further attempt starts later than this after the first one."""
-    on: frozenset[ErrorClass] = RETRIED_BY_DEFAULT
 
 
 class OnErrorAction(StrEnum):
@@ -299,10 +255,12 @@ class Node:
     gate: str | None = None
     required: bool = False
     review: bool = False
-    retry: Retry = Retry()
+    retry: Retry = field(default_factory=Retry)
     on_error: OnError = OnError()
     undo: Graph | None = None
     description: str = ""
+    result_schema: Schema | None = None
+    """What a final reply has to fit, besides what the persona's file asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,6 +317,8 @@ class Workflow:
     merges: bool = False
     """Whether any step brings the run to its base branch."""
     description: str = ""
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
+    """By name, the personas it asks whose files have schemas."""
     nodes: Mapping[str, Node] = field(default_factory=dict)
     """Every node by its static path, those inside containers, undo and finally included."""
     children: Mapping[Digest, Workflow] = field(default_factory=dict)

@@ -99,6 +99,8 @@ class Replied(_Event):
     """
     usage: Mapping[str, object] | None = None
     worker: str = ""
+    is_stand_in: bool = False
+    """Of a simulation: nobody wrote this reply, so it is held against no schema."""
     sender: str = ""
     """Whose replies the stream holds that it came on, a persona's or the executors'; only one who
     was asked may answer. Empty where nobody can know.

@@ -10,6 +10,7 @@ from coordinator.definitions.branches import Branches, hopeless
 from coordinator.definitions.certainty import Certainty
 from coordinator.definitions.check import Checked
 from coordinator.definitions.conditions import Conditions
+from coordinator.definitions.contracts import check_input
 from coordinator.definitions.edges import Edges
 from coordinator.definitions.infer import RUN
 from coordinator.definitions.loops import Loops
@@ -19,13 +20,18 @@ from coordinator.definitions.possible import Possibilities
 from coordinator.definitions.read import Path
 from coordinator.definitions.report import Named, Reporter
 from coordinator.definitions.resolve import Resolver, Target
+from coordinator.definitions.result_keys import ResultKeys, returns_a_reply
 from coordinator.definitions.rules import Severity
 from coordinator.definitions.step import Names, Part, Read, Step, StepList
 from coordinator.definitions.time_limits import TimeLimits
 from coordinator.definitions.unread import Unread
 
-_WITHOUT_EFFECT = ("outputs", "result_schema", "invariants")
+_WITHOUT_EFFECT = ("outputs", "invariants")
 _FOR_REQUESTS = ("timeout", "params", "git")
+_CURES = {
+    **dict.fromkeys(_FOR_REQUESTS, "Give it to the steps inside."),
+    "result_schema": "Give it to a step that a persona or an executor replies to.",
+}
 
 
 class Top(NamedTuple):
@@ -46,6 +52,7 @@ class Analysis:
         self._edges = Edges(names, report)
         self._certainty = Certainty(report)
         self._possibilities = Possibilities(names)
+        self._keys = ResultKeys(report, personas)
 
     def run(self, lists: Sequence[StepList], top: Top) -> None:
         """Draw the edges and check names, personas, cycles, and values that may be missing."""
@@ -59,6 +66,7 @@ class Analysis:
                 target = self._resolver.target(read, step)
                 if target is not None:
                     targets.append((step, read, target))
+                    self._keys.check(read, target)
                     self._certainty.note_condition(step, read, target)
         for step, read, target in targets:
             self._edges.read(step, read, target)
@@ -94,13 +102,16 @@ class Analysis:
     def check_names(self, reads: Iterable[Read], roots: frozenset[str] | None) -> None:
         """Check what a text outside all steps reads; `roots` are the names known to it."""
         for read in reads:
-            self._resolver.target(read, None, roots=ROOTS if roots is None else roots)
+            target = self._resolver.target(read, None, roots=ROOTS if roots is None else roots)
+            if target is not None:
+                self._keys.check(read, target)
 
     def _check_personas(self, step: Step) -> None:
         if step.type is not None and step.type.asks_persona:
             name = step.common["persona"]
             if isinstance(name, str):
                 self._check_persona(name, step.origin("persona"))
+                self._check_input(step, name)
         elif step.type is not None and isinstance(step.common["persona"], str):
             message = f'"persona" has no effect on a step of type {step.type.name}'
             self._report.key("WF039", step.origin("persona"), message)
@@ -123,16 +134,24 @@ class Analysis:
         severity = None if self._personas.has_folder else Severity.WARNING
         self._report.value("WF060", at, f'there is no persona "{name}"', near, severity=severity)
 
+    def _check_input(self, step: Step, name: str) -> None:
+        persona = self._personas.find(name)
+        if persona is not None:
+            params = step.common["params"] or {}
+            check_input(persona, params, step.origin("params"), self._report)
+
     def _check_effect(self, step: Step) -> None:
         keys = list(_WITHOUT_EFFECT)
         if any(each.part is Part.INNER for each in step.lists.values()):
             keys += _FOR_REQUESTS
         keys += step.type.unused(step.own.values) if step.type else ()
+        if not returns_a_reply(step, self._personas):
+            keys.append("result_schema")
         for key in keys:
             if key in step.common.plain:
                 where = f"on a step of type {step.type.name} " if step.type else ""
                 message = f'"{key}" has no effect {where}in this version'
-                hint = "Give it to the steps inside." if step.lists and key in _FOR_REQUESTS else ""
+                hint = _CURES.get(key, "") if step.lists or key not in _FOR_REQUESTS else ""
                 self._report.key("WF039", step.origin(key), message, hint)
 
     def _check_hidden(self, step: Step) -> None:

@@ -77,6 +77,7 @@ class Builder:
             on_error=self._on_error(step, graphs),
             undo=graphs.get("undo"),
             description=common["description"] or "",
+            result_schema=step.result_schema,
         )
         self.nodes[node.path] = node
         return node

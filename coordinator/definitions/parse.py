@@ -13,6 +13,7 @@ from coordinator.core.ids import STEP_ID, underscored
 from coordinator.core.lowering import Mark, StepType
 from coordinator.core.templates import TemplateError, Value, compile_value
 from coordinator.definitions.check import Checked, check, fields_of, mark_of, refuse_unknown
+from coordinator.definitions.contracts import read_schema
 from coordinator.definitions.errors import settle_words
 from coordinator.definitions.faults import listed
 from coordinator.definitions.infer import infer_type
@@ -167,6 +168,8 @@ class Parser:
         return True
 
     def _read_inside(self, step: Step) -> None:
+        said, at = step.common["result_schema"], step.origin("result_schema")
+        step.result_schema = read_schema(said, at, self.report)
         self._read_marked(step, StepKeys, step.common)
         if step.type is not None:
             self._read_marked(step, step.type.keys, step.own)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from coordinator.core.definition import Files
+from coordinator.core.schemas import Contract
 
 
 class PersonaKind(StrEnum):
@@ -40,6 +41,8 @@ class Persona:
     """`tests: required`: a pass that says no tests ran is a fail."""
     input_schema: Mapping[str, object] = field(default_factory=dict)
     result_schema: Mapping[str, object] = field(default_factory=dict)
+    contract: Contract = field(default_factory=Contract)
+    """The two schemas, ready for use."""
     command: tuple[str, ...] = ()
     """Of `command`: argv templates; each element stays one argument, never a shell."""
     exit_codes: Mapping[int, str] = field(default_factory=lambda: {0: "pass", 1: "fail"})

@@ -9,8 +9,10 @@ from typing import Any, Final
 from coordinator.core.definition import Channel, Files
 from coordinator.core.ids import OURSELVES, STEP_ID
 from coordinator.core.lowering import Addressee
+from coordinator.core.schemas import Contract
 from coordinator.core.templates import TemplateError, compile_template
 from coordinator.definitions.check import Checked, check, fields_of, refuse_unknown
+from coordinator.definitions.contracts import read_schema
 from coordinator.definitions.infer import RUN
 from coordinator.definitions.models import PERSONA_KINDS, PersonaKeys
 from coordinator.definitions.persona import Persona, PersonaKind
@@ -20,9 +22,7 @@ from coordinator.definitions.report import Named, Reporter, canonical
 PAYLOAD_ROOTS: Final = frozenset({"task", "params", "context", "files", "attempt", "feedback"})
 """What the command line of a persona may name."""
 
-_WITHOUT_EFFECT: Final = (
-    "concurrency", "rate_limit", "budget", "input_schema", "result_schema",
-)  # fmt: skip
+_WITHOUT_EFFECT: Final = ("concurrency", "rate_limit", "budget")
 _VERDICTS: Final = ("pass", "fail", "unknown")
 _PROMPT_ENDINGS: Final = (".md", ".j2", ".txt")
 
@@ -65,10 +65,16 @@ def read_persona(
     _check_names(common, named, report)
     _check_command(own, named, report)
     _read_prompt(own, named, report, beside)
+    contract = Contract(
+        *(
+            read_schema(common[key], named.origin(key), report)
+            for key in ("input_schema", "result_schema")
+        )
+    )
     if report.faults.count_errors() > before:
         return None
     _check_effect(common, named, report)
-    return PersonaFile(_persona(common, own), {**common.plain, **own.plain})
+    return PersonaFile(_persona(common, own, contract), {**common.plain, **own.plain})
 
 
 def _check_names(common: Checked, named: Named, report: Reporter) -> None:
@@ -134,7 +140,7 @@ def _read_prompt(
     own.values["prompt"] = own.plain["prompt"] = text
 
 
-def _persona(common: Checked, own: Checked) -> Persona:
+def _persona(common: Checked, own: Checked, contract: Contract) -> Persona:
     kind = PersonaKind(common["kind"])
     settings = {
         key: value for key, value in own.plain.items() if key not in ("command", "exit_codes")
@@ -157,6 +163,7 @@ def _persona(common: Checked, own: Checked) -> Persona:
         tests_required=common["tests"] == "required",
         input_schema=common["input_schema"] or {},
         result_schema=common["result_schema"] or {},
+        contract=contract,
         command=tuple(own["command"] or ()),
         exit_codes={int(code): verdict for code, verdict in codes.items()},
         form=own["form"] or {},

@@ -37,6 +37,8 @@ class Target:
     """Read as `state.x_...`, which makes no edge."""
     needs_result: bool
     """What is read is only there when the step succeeded."""
+    rest: tuple[str, ...] = ()
+    """What is read of the step, as after `steps.<id>.`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Resolver:
             case "steps":
                 return self._step(rest, read)
             case "state":
-                return self._state(rest[0], read)
+                return self._state(rest, read)
             case "run" | "task":
                 self._check_slip(root, rest[0], read)
         return None
@@ -122,9 +124,10 @@ class Resolver:
                 self._fault("WF053", read, f'there is no step "{rest[0]}"', near)
             return None
         is_fact = len(rest) < 2 or rest[1] in ALWAYS_THERE
-        return Target(step, by_state=False, needs_result=not is_fact)
+        return Target(step, by_state=False, needs_result=not is_fact, rest=rest[1:])
 
-    def _state(self, name: str, read: Read) -> Target | None:
+    def _state(self, rest: tuple[str, ...], read: Read) -> Target | None:
+        name = rest[0]
         step_name, _, what = name.rpartition("_")
         ends = ("status", "result")
         step = self.names.steps.get(underscored(step_name)) if what in ends else None
@@ -133,7 +136,8 @@ class Resolver:
             has_others = step is not None or len(writers) > 1
             return None if has_others else Target(writers[0], by_state=True, needs_result=True)
         if step is not None:
-            return Target(step, by_state=True, needs_result=what == "result")
+            is_result = what == "result"
+            return Target(step, by_state=True, needs_result=is_result, rest=(what, *rest[1:]))
         if underscored(step_name) not in self.names.unreadable:
             shown = (what,) if what in ends else ends
             known = [f"{each}_{end}" for each in self.names.steps for end in shown]

@@ -15,6 +15,7 @@ from coordinator.definitions.doubtful_rules import DOUBTFUL_RULES
 from coordinator.definitions.environment_rules import ENVIRONMENT_RULES
 from coordinator.definitions.reading_rules import READING_RULES
 from coordinator.definitions.rule import Rule, Severity
+from coordinator.definitions.schema_rules import SCHEMA_RULES
 
 __all__ = ["RULES", "TABLE", "Rule", "Severity"]
 
@@ -261,6 +262,7 @@ TABLE: Final = (
     ),
     *DOUBTFUL_RULES,
     *ENVIRONMENT_RULES,
+    *SCHEMA_RULES,
     Rule(
         "WF090",
         "scenario that does not fit its workflow",

@@ -11,6 +11,7 @@ from coordinator.core.definition import Parameter
 from coordinator.core.expressions import Expression
 from coordinator.core.lowering import StepType
 from coordinator.core.references import Reference
+from coordinator.core.schemas import Schema
 from coordinator.definitions.check import Checked
 from coordinator.definitions.environments import NO_ENVIRONMENTS, Environments
 from coordinator.definitions.read import Path
@@ -74,6 +75,7 @@ class Step:
     item_name: str | None = None
     """What the steps inside call the item that they run for; None where they run for none."""
     conditions: dict[str, Expression] = field(default_factory=dict)
+    result_schema: Schema | None = None
     reads: list[Read] = field(default_factory=list)
     edges: dict[str, Read | None] = field(default_factory=dict)
     """Ids in the same list that it waits for; with the read that made an edge that has no name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from coordinator.core.definition import (
 from coordinator.core.expressions import Expression, ExpressionError, compile_expression
 from coordinator.core.ids import Digest
 from coordinator.core.lowering import StepType
+from coordinator.core.schemas import Contract
 from coordinator.core.templates import compile_value
 from coordinator.definitions.analyse import Analysis, Top
 from coordinator.definitions.build import Builder, limits_of
@@ -100,7 +101,7 @@ def compile_workflow(
     if file is None:
         return None
     match = _match(file, report)
-    _check_top(file, report)
+    _check_top(file, report, personas)
     Analysis(file.names, report, personas).run(list(file.lists.values()), file.top)
     builder = Builder(report, personas, file.checked["defaults"] or Checked())
     if report.faults.count_errors() > before:
@@ -112,7 +113,7 @@ def compile_workflow(
     text = canonical_bytes(_plain(file, {name: personas.files[name].plain for name in used}))
     nodes = {each.path: builder.nodes[each.path] for each in file.names.all_steps()}
     return Compiled(
-        workflow=_workflow(file, graphs, nodes, digest_of(text)),
+        workflow=_workflow(file, graphs, nodes, digest_of(text), _contracts(used, personas)),
         document=text,
         personas=tuple(used),
         match=match,
@@ -123,6 +124,11 @@ def compile_workflow(
             if key in file.checked.plain
         },
     )
+
+
+def _contracts(used: Iterable[str], personas: Personas) -> dict[str, Contract]:
+    found = {name: personas.files[name].persona.contract for name in used}
+    return {name: each for name, each in found.items() if each != Contract()}
 
 
 def workflow_id(name: str) -> str:
@@ -174,10 +180,10 @@ def _check_head(checked: Checked, named: Named, report: Reporter) -> None:
         report.value("WF022", named.origin("name"), '"name" needs letters or digits a-z, 0-9')
 
 
-def _check_top(file: _File, report: Reporter) -> None:
+def _check_top(file: _File, report: Reporter, personas: Personas) -> None:
     """Names that the top level's own texts read, and keys that do nothing yet."""
     checked, named = file.checked, file.named
-    analysis = Analysis(file.names, report, Personas())
+    analysis = Analysis(file.names, report, personas)
     for key, roots in (("variables", _AT_START), ("outputs", None)):
         if checked[key] is not None:
             reads = reads_of(checked[key], named.origin(key), How.LABEL, report)
@@ -241,7 +247,11 @@ def _plain(file: _File, personas: Mapping[str, object]) -> dict[str, object]:
 
 
 def _workflow(
-    file: _File, graphs: Mapping[str, Graph], nodes: Mapping[str, Node], digest: Digest
+    file: _File,
+    graphs: Mapping[str, Graph],
+    nodes: Mapping[str, Node],
+    digest: Digest,
+    contracts: Mapping[str, Contract],
 ) -> Workflow:
     checked = file.checked
     return Workflow(
@@ -261,6 +271,7 @@ def _workflow(
         uses_files=any(_uses_files(node) for node in nodes.values()),
         merges=any(_merges(node) for node in nodes.values()),
         description=checked["description"],
+        contracts=contracts,
         nodes=nodes,
         env=file.names.env_read(),
     )

@@ -39,7 +39,13 @@ from coordinator.core.events import (
 from coordinator.core.ids import RunId, run_id_for
 from coordinator.core.report import rows
 from coordinator.core.state import NodeStatus, RunState, RunStatus
-from coordinator.simulation.script import ANSWERS, Script, ScriptedReply, ScriptedSignal
+from coordinator.simulation.script import (
+    ANSWERS,
+    PASS_AT_ONCE,
+    Script,
+    ScriptedReply,
+    ScriptedSignal,
+)
 
 _START_MS: Final = 1_000_000_000_000
 MOST_EVENTS: Final = 200_000
@@ -311,4 +317,5 @@ def _replied(request: SendRequest, said: ScriptedReply, stamp: _Stamp) -> Replie
         verdict=said.verdict,
         result=said.result,
         failure=failure,
+        is_stand_in=said is PASS_AT_ONCE,
     )

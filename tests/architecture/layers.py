@@ -67,6 +67,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "git": ("coordinator.gitx",),
     "hiredis": ("coordinator.redis_store",),
     "jinja2": ("coordinator.core", "coordinator.workers"),
+    "jsonschema_rs": ("coordinator.core",),
     "orjson": ("coordinator.core",),
     "prometheus_client": ("coordinator.telemetry",),
     "pydantic": ("coordinator.definitions", "steps"),

@@ -50,7 +50,12 @@ def test_each_outside_library_is_imported_by_its_owner_alone() -> None:
 
 
 def test_every_runtime_dependency_has_an_owner() -> None:
-    names = {"gitpython": "git", "prometheus-client": "prometheus_client", "pyyaml": "yaml"}
+    names = {
+        "gitpython": "git",
+        "jsonschema-rs": "jsonschema_rs",
+        "prometheus-client": "prometheus_client",
+        "pyyaml": "yaml",
+    }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     listed = {
         line.split(";")[0].split("[")[0].split(">")[0].split("=")[0].strip()

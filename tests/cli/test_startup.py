@@ -11,7 +11,7 @@ import pytest
 from coordinator.cli.root import SECTIONS, root, run
 from tests.cli.conftest import PROGRAM, Shell
 
-HEAVY = {"redis", "rich", "git", "structlog", "prometheus_client", "hiredis"}
+HEAVY = {"redis", "rich", "git", "structlog", "prometheus_client", "hiredis", "jsonschema_rs"}
 
 
 def _commands() -> Iterator[list[str]]:

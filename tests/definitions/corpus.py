@@ -17,6 +17,15 @@ PERSONA_FILES = {
     "personas/boss.yaml": (
         "{name: boss, kind: human, form: {why: {type: text}}, assignees: [ann], timeout: 2d}"
     ),
+    "personas/strict.yaml": (
+        "{name: strict, kind: command, command: [x], "
+        "input_schema: {type: object, required: [depth], additionalProperties: false, "
+        "properties: {depth: {type: integer, minimum: 1}, area: {$ref: '#/$defs/area'}}, "
+        "$defs: {area: {type: object, required: [name], properties: {name: {type: string}}}}}, "
+        "result_schema: {type: object, additionalProperties: false, properties: "
+        "{score: {type: number}, plan: {type: object, properties: {steps: {type: array}}, "
+        "additionalProperties: false}}}}"
+    ),
     "personas/retired.yaml": "{name: retired, kind: command, command: [x], status: disabled}",
 }
 

@@ -172,8 +172,6 @@ exit_codes: {0: pass, 1: fail, 5: unknown}
         "concurrency: 2",
         "rate_limit: {requests: 60, per: 1m}",
         "budget: {usd: 1.0}",
-        "input_schema: {}",
-        "result_schema: {type: object}",
     ],
 )
 def test_what_a_persona_says_in_vain_has_a_warning_at_its_place(key: str) -> None:
