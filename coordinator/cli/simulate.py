@@ -81,10 +81,13 @@ def _script(place: str | None, seed: str) -> Script:
     data = read_data(place) if place else {}
     if not isinstance(data, dict):
         raise CommandError(f"{place}: it has to be a mapping with `replies:` and `signals:`")
-    known = ("replies", "signals", "scenario", "workflow", "task", "params", "expect")
+    known = (
+        "replies", "signals", "scenario", "workflow", "task", "params", "starts_at", "expect",
+    )  # fmt: skip
     if not any(key in known for key in data) and data:
         data = {"replies": data}
-    return Script.read(data.get("replies"), data.get("signals"), seed=seed)
+    starts_at = data.get("starts_at")
+    return Script.read(data.get("replies"), data.get("signals"), seed=seed, starts_at=starts_at)
 
 
 def _text(simulation: Simulation) -> str:

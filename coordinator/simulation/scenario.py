@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -111,9 +112,10 @@ def _task(data: Mapping[str, Any], report: Reporter) -> Mapping[str, object] | N
 def _script(data: Mapping[str, Any], report: Reporter) -> Script | None:
     at: Path = ()
     try:
-        return Script.read(data.get("replies"), data.get("signals"))
+        given = data.get("replies"), data.get("signals")
+        return Script.read(*given, starts_at=data.get("starts_at"))
     except ScriptError as error:
-        at = (str(error).partition(".")[0].partition("[")[0],)
+        at = (re.split(r"[.:\[]", str(error))[0],)
         report.value("WF022", at, str(error)[:300])
         return None
 

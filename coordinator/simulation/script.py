@@ -9,6 +9,7 @@ from typing import Final
 
 from coordinator.core.definition import ErrorClass
 from coordinator.core.durations import DurationError, duration_ms
+from coordinator.core.moments import MomentError, moment_ms
 from coordinator.core.verdicts import verdict_of_word
 
 _REPLY_KEYS: Final = frozenset(
@@ -20,6 +21,10 @@ SIGNAL: Final = "signal"
 KINDS: Final = (*ANSWERS, *STEERING, SIGNAL)
 """The keys of which a signal of a scenario has exactly one."""
 _SIGNAL_KEYS: Final = frozenset({"at", "by", "comment", "values", "reason", *KINDS})
+
+
+START_MS: Final = 1_000_000_000_000
+"""When a run begins on the virtual clock, unless its script says."""
 
 
 class ScriptError(ValueError):
@@ -72,9 +77,18 @@ class Script:
     signals: Sequence[ScriptedSignal] = ()
     seed: str = "0"
     """What chance is drawn from; the same seed gives the same simulation."""
+    start_ms: int = START_MS
+    """When the run begins, in milliseconds since 1970."""
 
     @classmethod
-    def read(cls, replies: object = None, signals: object = None, *, seed: object = 0) -> Script:
+    def read(
+        cls,
+        replies: object = None,
+        signals: object = None,
+        *,
+        seed: object = 0,
+        starts_at: object = None,
+    ) -> Script:
         """From the values of a scenario file.
 
         Raises:
@@ -94,7 +108,14 @@ class Script:
                 exact[str(key)] = spoken
         told = tuple(_signal(at, one) for at, one in enumerate(signals or (), 1))
         paths = tuple(map(str, replies or ()))
-        return cls(exact=exact, globs=globs, paths=paths, signals=told, seed=str(seed))
+        return cls(
+            exact=exact,
+            globs=globs,
+            paths=paths,
+            signals=told,
+            seed=str(seed),
+            start_ms=_start(starts_at),
+        )
 
     def reply(self, path: str, attempt: int) -> ScriptedReply:
         """What the node's persona says to this attempt; a pass at once where nothing is written."""
@@ -104,6 +125,18 @@ class Script:
         if not spoken:
             return PASS_AT_ONCE
         return spoken[min(attempt, len(spoken)) - 1]
+
+
+def _start(value: object) -> int:
+    if value is None:
+        return START_MS
+    try:
+        moment = moment_ms(value)
+    except MomentError as error:
+        raise ScriptError(f"starts_at: {error}") from None
+    if moment < 0:
+        raise ScriptError("starts_at: the clock begins in 1970 at the earliest")
+    return moment
 
 
 def glob(text: str) -> re.Pattern[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from coordinator.core.definition import ErrorClass
 from coordinator.core.durations import DurationError, duration_ms
+from coordinator.core.moments import MomentError, moment_ms
 from coordinator.core.state import NodeStatus
 from coordinator.definitions.faults import listed, nearest
 from coordinator.definitions.read import Path
@@ -28,6 +29,12 @@ _PATHS: Final[Schema] = {"type": "array", "items": _TEXT}
 _DURATION: Final[Schema] = {
     "description": "seconds, or 90s, 15m, 1h30m, 2d, PT15M",
     "type": ["string", "number"],
+}
+
+
+_MOMENT: Final[Schema] = {
+    "type": "string",
+    "description": "when the run begins, with its zone; 2001-09-09T01:46:40Z where nothing is said",
 }
 
 
@@ -95,6 +102,7 @@ SCENARIO: Final = _closed(
         "workflow": _about(_TEXT, "a file, or the name of a workflow"),
         "task": _ANY_OBJECT,
         "params": _ANY_OBJECT,
+        "starts_at": _MOMENT,
         "replies": {
             "type": "object",
             "description": "node path or glob -> what is said to attempt 1, 2, …",
@@ -137,8 +145,8 @@ def check_shape(value: object, schema: Schema, at: Path, report: Reporter) -> No
     if not _is_of(value, schema):
         words = " or ".join(_WORDS[kind] for kind in _kinds(schema))
         report.value("WF022", at, f"{_shown(at)} has to be {words}, not {kind_of(value)}")
-    elif schema is _DURATION:
-        _check_duration(value, at, report)
+    elif schema is _DURATION or schema is _MOMENT:
+        _check_time(value, schema, at, report)
     elif "enum" in schema and value not in schema["enum"]:
         _refuse_word(value, schema["enum"], at, report)
     elif isinstance(value, int) and value < schema.get("minimum", value):
@@ -171,13 +179,14 @@ def _check_mapping(value: Mapping[str, object], schema: Schema, at: Path, report
         report.value("WF022", at, f"{_shown(at)} has to name exactly one of {', '.join(choices)}")
 
 
-def _check_duration(value: object, at: Path, report: Reporter) -> None:
+def _check_time(value: object, schema: Schema, at: Path, report: Reporter) -> None:
     if value == 0:
         return
     try:
-        duration_ms(value)
-    except DurationError as error:
-        report.value("WF029", at, f"{_shown(at)}: {error}"[:300])
+        moment_ms(value) if schema is _MOMENT else duration_ms(value)
+    except (DurationError, MomentError) as error:
+        rule = "WF064" if schema is _MOMENT else "WF029"
+        report.value(rule, at, f"{_shown(at)}: {error}"[:300])
 
 
 def _refuse_word(value: object, allowed: Sequence[str], at: Path, report: Reporter) -> None:

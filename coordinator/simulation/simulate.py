@@ -47,7 +47,6 @@ from coordinator.simulation.script import (
     ScriptedSignal,
 )
 
-_START_MS: Final = 1_000_000_000_000
 MOST_EVENTS: Final = 200_000
 _RAN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.SUCCEEDED})
 """What only a node that ran can be, whether or not its kind counts attempts."""
@@ -146,7 +145,7 @@ class _World:
     definition: Workflow
     script: Script
     state: RunState | None = None
-    now_ms: int = _START_MS
+    now_ms: int = field(init=False)
     queue: list[tuple[int, int, int, Event]] = field(default_factory=list)
     timers: dict[tuple[str, int, str], int] = field(default_factory=dict)
     requests: list[SimulatedRequest] = field(default_factory=list)
@@ -154,13 +153,17 @@ class _World:
     refusals: list[str] = field(default_factory=list)
     started: dict[str, None] = field(default_factory=dict)
     number: int = 0
-    run: RunId = field(default_factory=lambda: run_id_for(f"{_START_MS}-0"))
+    run: RunId = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.now_ms = self.script.start_ms
+        self.run = run_id_for(f"{self.now_ms}-0")
 
     def begin(self, task: Mapping[str, object], params: Mapping[str, object]) -> None:
         event = RunStarted(
             id="0",
             run=self.run,
-            at_ms=_START_MS,
+            at_ms=self.now_ms,
             seed=f"seed {self.script.seed}",
             workflow=self.definition.id,
             digest=self.definition.digest,
@@ -169,7 +172,7 @@ class _World:
             env=self.definition.env,
         )
         for signal in self.script.signals:
-            self._schedule(_START_MS + signal.at_ms, 1, self._signal(signal))
+            self._schedule(self.script.start_ms + signal.at_ms, 1, self._signal(signal))
         self._happen(event)
 
     def play(self, until_ms: int | None) -> None:
@@ -177,8 +180,8 @@ class _World:
             due, _, number, event = heapq.heappop(self.queue)
             if isinstance(event, TimerFired) and not self._is_due(event, number):
                 continue
-            if until_ms is not None and due - _START_MS > until_ms:
-                self.now_ms = _START_MS + until_ms
+            if until_ms is not None and due - self.script.start_ms > until_ms:
+                self.now_ms = self.script.start_ms + until_ms
                 return
             if len(self.events) >= MOST_EVENTS:
                 self.refusals.append(f"the simulation was ended after {MOST_EVENTS} events")
@@ -193,7 +196,7 @@ class _World:
             definition=self.definition,
             state=self._state,
             status="waiting" if is_stuck else status.value,
-            virtual_ms=self.now_ms - _START_MS,
+            virtual_ms=self.now_ms - self.script.start_ms,
             requests=tuple(self.requests),
             events=tuple(self.events),
             refusals=tuple(self.refusals),
@@ -245,7 +248,7 @@ class _World:
         if "@" not in request.node:
             self.requests.append(
                 SimulatedRequest(
-                    at_ms=self.now_ms - _START_MS,
+                    at_ms=self.now_ms - self.script.start_ms,
                     path=request.node,
                     attempt=request.attempt,
                     persona=request.target,
@@ -259,7 +262,7 @@ class _World:
         self._schedule(due, 0, _replied(request, said, self._stamp(due)))
 
     def _signal(self, signal: ScriptedSignal) -> Event:
-        stamp = self._stamp(_START_MS + signal.at_ms)
+        stamp = self._stamp(self.script.start_ms + signal.at_ms)
         if signal.kind in ANSWERS:
             return Answered(
                 **stamp,

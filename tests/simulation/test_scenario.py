@@ -208,6 +208,17 @@ def test_a_scenario_sends_signals_by_name() -> None:
     assert fault.startswith("2:20: error WF022: signals[1].signal has to be text, not a number")
 
 
+def test_a_scenario_says_when_its_clock_begins() -> None:
+    definition = workflow(wait("w", until="2026-08-01T09:00:00Z"))
+    more = 'starts_at: "2026-08-01T10:30:00+02:00"\n'
+    expect = "{status: succeeded, within: 30m}"
+    assert played(expect, more=more, definition=definition).failures == ()
+    [fault] = faults_of("workflow: w\nstarts_at: 2026-08-01\nexpect: {status: failed}\n")
+    assert fault.startswith("2:12: error WF064: starts_at: '2026-08-01' is not a time")
+    [early] = faults_of("workflow: w\nstarts_at: 1969-12-31T00:00:00Z\nexpect: {status: failed}\n")
+    assert early.startswith("2:12: error WF022: starts_at: the clock begins in 1970")
+
+
 def test_parameters_that_do_not_fit_are_told_with_their_place() -> None:
     (sentence,) = played("{status: failed}", more="params: {brnch: x}\n").failures
     assert sentence.startswith("a.scenario.yml:2:9: params: ")
