@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -90,37 +91,58 @@ FILES: Final = {
     ".gitignore": ".coordinator/\n",
 }
 """Path -> text of everything that is written."""
+_AROUND: Final = ("coordinator.yaml", ".github/workflows/coordinator.yml", ".gitignore")
+"""Of these, what a project has of its own stays when an example is added."""
 
 
 @click.command(cls=Leaf)
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
+@click.option("--example", metavar="NAME", help="This example instead of a greeting.")
 @yes_option
 @click.pass_obj
-def init(session: Session, folder: Path) -> None:
+def init(session: Session, folder: Path, example: str | None) -> None:
     """Write a starter project into DIR: a workflow, personas, a scenario, settings, a CI job.
 
-    Files that are there stay as they are, unless you say --yes.
+    With --example the workflow is one of the examples, with the personas and scenarios that belong
+    to it; a name that does not exist lists them. Files that are there stay as they are, unless you
+    say --yes.
 
     \b
     Example:
       coordinator init my-project
+      coordinator init my-project --example deploy-pipeline
     """
     if folder.exists() and not folder.is_dir():
         raise CommandError(f"{folder} is no folder; name another one")
-    present = [name for name, text in FILES.items() if _differs(folder / name, text)]
+    files, command = FILES, "coordinator run hello who=you --local"
+    if example is not None:
+        files, command = _example(example, folder)
+    _write(session, folder, files)
+    go = "" if folder == Path() else f"cd {folder}; "
+    say(f"\ntry: {go}{command}")
+
+
+def _example(name: str, folder: Path) -> tuple[dict[str, str], str]:
+    from coordinator.cli.starters import starter
+
+    found = starter(name)
+    around = {each: FILES[each] for each in _AROUND if not (folder / each).exists()}
+    return {**found.files, **around}, found.command
+
+
+def _write(session: Session, folder: Path, files: Mapping[str, str]) -> None:
+    present = [name for name, text in files.items() if _differs(folder / name, text)]
     if present and not session.agrees(f"overwrite {', '.join(present)} in {folder}?"):
         there = ", ".join(present)
         told = f"{folder} has {there} already; nothing was written (--yes overwrites)"
         raise CommandError(told, ExitCode.CONFLICT)
-    for name, text in FILES.items():
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink():
             path.unlink()  # what it leads to is not ours to change
         path.write_text(text, encoding="utf-8")
         out(str(path))
-    go = "" if folder == Path() else f"cd {folder}; "
-    say(f"\ntry: {go}coordinator run hello who=you --local")
 
 
 def _differs(path: Path, text: str) -> bool:
