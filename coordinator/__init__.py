@@ -12,6 +12,7 @@ and another one holds every part to the table of who may import whom.
     messages      what travels over the queues: fields of text, checked when read
     child_messages  what runs say to each other: begin, stop, how it ended
     simulation    PURE. `decide` in a loop on a virtual clock
+    nearby        the personas and workflows in the folders around a file
     engine        the loops: settle events, fire timers, execute work; no driver is imported here
     redis_store   the ports on a Redis or Valkey server; the only importer of redis
     memory_store  the same ports inside one process

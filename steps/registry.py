@@ -21,6 +21,7 @@ from steps.repeat import REPEAT
 from steps.set import SET
 from steps.switch import SWITCH
 from steps.wait import WAIT
+from steps.workflow import WORKFLOW
 
 GROUP: Final = "coordinator.steps"
 
@@ -35,6 +36,7 @@ BUILT_IN: Final = (
     HUMAN,
     WAIT,
     SET,
+    WORKFLOW,
 )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from coordinator.cli.files import Target, is_env_file, is_persona_file, targets
-from coordinator.cli.folder import Folder, named, shown
+from coordinator.cli.folder import Folder
 from coordinator.definitions.faults import Fault
 from coordinator.definitions.layout import stem_of
 from coordinator.definitions.overlay import names_missing
+from coordinator.nearby import named, shown
 
 
 def environment_faults(folder: Folder, target: Target, ids: Mapping[Path, str]) -> list[Fault]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,10 +11,9 @@ from coordinator.cli.errors import CommandError, NotFoundError
 from coordinator.config import FILE_NAME
 from coordinator.definitions.environments import FOLDER as ENVS
 from coordinator.definitions.layout import ENDINGS, is_env_path, is_persona_path, is_scenario_path
-from coordinator.definitions.read import MAX_BYTES
+from coordinator.nearby import files_below, project_of, read_bytes
 
 SCENARIOS: Final = "scenarios"
-_MOST_FILES: Final = 5_000
 _PERSONA_TEXT: Final = re.compile(rb"^kind\s*:", re.MULTILINE)
 _WORKFLOW_TEXT: Final = re.compile(rb"^(steps|subtasks)\s*:", re.MULTILINE)
 
@@ -34,8 +32,7 @@ def read_file(path: Path) -> bytes:
     """The bytes of a file, at most one more than the reader of definitions accepts."""
     if path.is_dir():
         raise CommandError(f"{path} is a folder; name a file in it")
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+    return read_bytes(path)
 
 
 def targets(path: Path, names: tuple[str, str], *, beside: bool = False) -> list[Target]:
@@ -70,12 +67,6 @@ def targets(path: Path, names: tuple[str, str], *, beside: bool = False) -> list
     ]
 
 
-def project_of(file: Path, names: tuple[str, str]) -> Path | None:
-    """The folder that has the folder of workflows in which the file is."""
-    above = file.absolute().parents
-    return next((each.parent for each in above if each.name == names[0]), None)
-
-
 def _is_definition(path: Path, names: tuple[str, str], in_project: bool) -> bool:
     """Whether a file found in a folder is a workflow or a persona."""
     endings = ENDINGS if in_project else (".yml", ".yaml")
@@ -100,19 +91,3 @@ def is_persona_file(path: Path, names: tuple[str, str]) -> bool:
 def is_env_file(path: Path) -> bool:
     """Whether a file is the overlay of an environment, by its place."""
     return is_env_path("/".join(path.absolute().parts[-2:]))
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder that is not hidden, in order.
-
-    Raises:
-        CommandError: there are more than anybody writes.
-    """
-    count = 0
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file():
-            count += 1
-            if count > _MOST_FILES:
-                raise CommandError(f"{folder} has more than {_MOST_FILES} files; name its parts")
-            yield path

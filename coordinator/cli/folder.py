@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 from coordinator.cli.errors import CommandError, NotFoundError
-from coordinator.cli.files import SCENARIOS, Target, files_below, project_of, read_file
+from coordinator.cli.files import SCENARIOS, Target, read_file
 from coordinator.cli.session import Session
 from coordinator.core.lowering import StepType
-from coordinator.definitions.compile import compile_file, compile_persona, read_personas
+from coordinator.definitions.compile import compile_among, compile_persona
+from coordinator.definitions.compiled import Compiled
+from coordinator.definitions.drafts import Source
 from coordinator.definitions.environments import FOLDER as ENVS
 from coordinator.definitions.environments import (
     NO_ENVIRONMENTS,
@@ -26,20 +27,19 @@ from coordinator.definitions.layout import (
     is_scenario_path,
     stem_of,
 )
-from coordinator.definitions.personas import Personas
 from coordinator.definitions.read import Document, read
 from coordinator.definitions.rules import Severity
-from coordinator.definitions.workflow import Compiled, workflow_id
-
-_PROMPTS: Final = (".md", ".j2", ".txt")
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a workflow may refer to, and what is wrong with that."""
-
-    personas: Personas
-    faults: tuple[Fault, ...] = ()
+from coordinator.nearby import (
+    PROMPTS,
+    FolderNames,
+    Nearby,
+    Surroundings,
+    above,
+    files_below,
+    named,
+    project_of,
+    shown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,6 @@ class Folder:
     """Of the workflows that were asked for by name."""
     env: str | None = None
     """The environment; None for the one of the settings."""
-    _known: dict[tuple[tuple[Path, ...], str], Surroundings] = field(default_factory=dict)
     _overlays: dict[Path, Overlays] = field(default_factory=dict)
 
     @cached_property
@@ -83,10 +82,15 @@ class Folder:
         return step_types()
 
     @cached_property
-    def names(self) -> tuple[str, str]:
+    def names(self) -> FolderNames:
         """What the folders of workflows and of personas are called."""
         folders = self.session.settings().folders
-        return folders.workflows, folders.personas
+        return FolderNames(folders.workflows, folders.personas)
+
+    @cached_property
+    def nearby(self) -> Nearby:
+        """What is around the files here; the folder of the settings file counts as above."""
+        return Nearby(self.names, self._configured())
 
     @cached_property
     def chosen(self) -> str:
@@ -101,10 +105,12 @@ class Folder:
         if environments is None:
             environments, faults = self.environments(target)
         around = self.surroundings(target, environments.overlay)
-        compiled, more = compile_file(
-            str(target.path), read_file(target.path), step_types=self.step_types,
-            personas=around.personas, environments=environments,
-        )  # fmt: skip
+        compiled, more = compile_among(
+            Source(str(target.path), read_file(target.path), around.personas),
+            self.nearby.around(target.path, target.top, environments.overlay),
+            step_types=self.step_types,
+            environments=environments,
+        )
         return None if faults else compiled, [*faults, *more]
 
     def environments(self, target: Target) -> tuple[Environments, list[Fault]]:
@@ -127,7 +133,7 @@ class Folder:
 
     def overlays(self, target: Target) -> Overlays:
         """The environments of the nearest folder `envs` beside or above a file."""
-        for root in self._roots(target):
+        for root in self.nearby.roots(target.path, target.top):
             if (root / ENVS).is_dir():
                 if root not in self._overlays:
                     self._overlays[root] = _read_overlays(root)
@@ -172,38 +178,18 @@ class Folder:
         return None
 
     def surroundings(self, target: Target, overlay: Overlay | None = None) -> Surroundings:
-        """The personas of the folders beside and above a file, the nearest first.
-
-        Above ends at the git root; outside git at the folder that was named or that has the folder
-        of workflows, else at the file's own. The folder of the settings file counts as above.
-        """
-        folders = tuple(self._persona_folders(target))
-        key = (folders, overlay.document.path if overlay else "")
-        if key not in self._known:
-            self._known[key] = _read_folders(folders, overlay)
-        return self._known[key]
-
-    def _persona_folders(self, target: Target) -> Iterator[Path]:
-        seen = set()
-        for root in self._roots(target):
-            folder = root / self.names[1]
-            if folder not in seen and folder.is_dir():
-                seen.add(folder)
-                yield folder
-
-    def _roots(self, target: Target) -> list[Path]:
-        """The folders in which a file's personas and environments are looked for."""
-        return [*_above(target.path.absolute().parent, target.top), *self._configured()]
+        """The personas of the folders beside and above a file, the nearest first."""
+        return self.nearby.surroundings(target.path, target.top, overlay)
 
     def _around(self, file: Path, top: Path | None) -> list[Path]:
         """The folders that the file is in, the project whose workflows it lies with among them."""
         own = file.absolute().parent
         home = own.parent if own.name == SCENARIOS else own
         project = project_of(file, self.names)
-        return list(dict.fromkeys([*_above(own, top), home, project or own]))
+        return list(dict.fromkeys([*above(own, top), home, project or own]))
 
     def _workflow_files(self, around: Sequence[Path] = ()) -> Iterator[Path]:
-        roots = [*around, *_above(Path.cwd(), None), *self._configured()]
+        roots = [*around, *above(Path.cwd(), None), *self._configured()]
         inside = [each for each in around if project_of(each / "x", self.names)]
         for folder in [*inside, *(root / self.names[0] for root in roots), *around[:1]]:
             for path in sorted(folder.glob("*")):
@@ -241,19 +227,9 @@ def check_persona(path: Path, overlay: Overlay | None = None) -> list[Fault]:
     beside = {
         other.name: read_file(other).decode("utf-8", "replace")
         for other in path.absolute().parent.iterdir()
-        if other.name.endswith(_PROMPTS) and other.is_file()
+        if other.name.endswith(PROMPTS) and other.is_file()
     }
     return compile_persona(str(path), read_file(path), beside=beside, overlay=overlay)[1]
-
-
-def _above(folder: Path, top: Path | None) -> list[Path]:
-    """The folder and those above it: up to the git root, else up to `top`, else none."""
-    found = []
-    for each in (folder, *folder.parents):
-        found.append(each)
-        if (each / ".git").exists():
-            return found
-    return found[: found.index(top) + 1] if top in found else [folder]
 
 
 def _read_overlays(root: Path) -> Overlays:
@@ -265,38 +241,3 @@ def _read_overlays(root: Path) -> Overlays:
     }
     environments, faults, _ = read_environments(files)
     return Overlays(root, environments, tuple(faults))
-
-
-def _read_folders(folders: tuple[Path, ...], overlay: Overlay | None) -> Surroundings:
-    known: Personas | None = None
-    faults: list[Fault] = []
-    for folder in reversed(folders):
-        files = {
-            f"personas/{path.relative_to(folder).as_posix()}": read_file(path)
-            for path in files_below(folder)
-            if path.name.endswith((*ENDINGS, *_PROMPTS))
-        }
-        known, more, _ = read_personas(files, known=known, overlay=overlay)
-        known.has_folder = True
-        faults += [_placed(fault, folder) if fault.file in files else fault for fault in more]
-    return Surroundings(known or Personas(has_folder=False), tuple(faults))
-
-
-def _placed(fault: Fault, folder: Path) -> Fault:
-    return replace(fault, file=shown(folder / fault.file.partition("/")[2]))
-
-
-def shown(path: Path) -> str:
-    """The path as people here would write it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def named(file: Path) -> str | None:
-    """The id of the workflow in a file, whatever else is wrong with it."""
-    document = read(str(file), read_file(file), Faults(str(file)))
-    value = document.value if document else None
-    name = value.get("name") if isinstance(value, dict) else None
-    return workflow_id(name) if isinstance(name, str) else None

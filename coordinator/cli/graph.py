@@ -24,7 +24,7 @@ from coordinator.core.definition import (
     Node,
     Scope,
 )
-from coordinator.definitions.workflow import Compiled
+from coordinator.definitions.compiled import Compiled
 
 _ARROWS: Final = {"dependency": "-->", "reference": "-.->"}
 
@@ -65,9 +65,19 @@ def graph(session: Session, workflow: str, form: str) -> None:
 
 
 def persona_of(node: Node) -> str | None:
-    """Who is asked; None for containers, for the coordinator's own work and for plain humans."""
+    """Who is asked; None for containers, for the coordinator's own work, for plain humans and for
+    other workflows.
+    """
     asked = node.primitive
-    if not isinstance(asked, Ask) or asked.channel is Channel.WORK or node.type == "human":
+    if not isinstance(asked, Ask) or node.type == "human":
+        return None
+    return None if asked.channel in (Channel.WORK, Channel.CHILD) else asked.target
+
+
+def workflow_of(node: Node) -> str | None:
+    """The id of the workflow that the step runs, if it runs one."""
+    asked = node.primitive
+    if not isinstance(asked, Ask) or asked.channel is not Channel.CHILD:
         return None
     return asked.target
 
@@ -127,7 +137,13 @@ def _named_dependencies(value: Any) -> dict[str, list[str]]:
 
 def _json(compiled: Compiled) -> str:
     nodes = [
-        {"id": node.id, "type": node.type, "persona": persona_of(node), "path": node.path}
+        {
+            "id": node.id,
+            "type": node.type,
+            "persona": persona_of(node),
+            "workflow": workflow_of(node),
+            "path": node.path,
+        }
         for node in compiled.workflow.nodes.values()
     ]
     drawn = [{"from": one.start, "to": one.end, "kind": one.kind} for one in edges(compiled)]
@@ -135,7 +151,8 @@ def _json(compiled: Compiled) -> str:
 
 
 def _label(node: Node) -> str:
-    about = persona_of(node) or _about(node)
+    called = workflow_of(node)
+    about = f"workflow {called}" if called else persona_of(node) or _about(node)
     text = f"{node.name or node.id}\n{about}" if about != node.id else node.name or node.id
     return "\n".join(one_line(part, 60) for part in text.split("\n"))
 

@@ -22,14 +22,14 @@ from coordinator.cli.connection import (
 from coordinator.cli.errors import RUN_EXIT, BadUsageError, CommandError, ExitCode, NotFoundError
 from coordinator.cli.inputs import Duration, pairs, read_object
 from coordinator.cli.session import Session, out, say
-from coordinator.core.definition import Ask, Channel
+from coordinator.core.definition import Ask, Channel, Node
 from coordinator.core.state import NodeState, NodeStatus, RunState
 
 if TYPE_CHECKING:
     from coordinator.cli.live import View
     from coordinator.cli.local import Local
     from coordinator.core.ids import RunId
-    from coordinator.definitions.workflow import Compiled
+    from coordinator.definitions.compiled import Compiled
     from coordinator.wiring import Connection
 
 _MODES: Final = ("watch", "wait", "detach")
@@ -164,10 +164,16 @@ async def _run_there(session: Session, order: Order) -> int:
         return await _submit_and_follow(connection, order, again="coordinator")
 
 
+def _nodes(order: Order) -> list[Node]:
+    """The steps of a workflow that is known here, and of those that it runs."""
+    own = order.compiled.workflow if order.compiled else None
+    workflows = [own, *own.children.values()] if own else []
+    return [node for each in workflows for node in each.nodes.values()]
+
+
 def _asked(order: Order) -> set[str]:
     """The personas that need a worker, of a workflow that is known here."""
-    nodes = order.compiled.workflow.nodes.values() if order.compiled else ()
-    asks = [node.primitive for node in nodes if isinstance(node.primitive, Ask)]
+    asks = [node.primitive for node in _nodes(order) if isinstance(node.primitive, Ask)]
     return {ask.target for ask in asks if ask.channel is Channel.PERSONA}
 
 
@@ -193,8 +199,7 @@ async def _run_here(session: Session, order: Order, repository: str | None) -> i
 
 
 async def _refuse_unserved(local: Local, order: Order, here: Collection[str]) -> None:
-    nodes = order.compiled.workflow.nodes.values() if order.compiled else ()
-    fallbacks = {node.on_error.persona for node in nodes if node.on_error.persona}
+    fallbacks = {node.on_error.persona for node in _nodes(order) if node.on_error.persona}
     members = await local.connection.desk.members()
     served = {name for member in members for name in member.personas}
     missing = sorted((_asked(order) | fallbacks) - served - set(here))
@@ -222,11 +227,8 @@ async def _refuse_unknown(connection: Connection, workflow: str) -> None:
 
 
 async def _submit_and_follow(connection: Connection, order: Order, *, again: str) -> int:
-    from coordinator.core.ids import Digest
-
     if order.compiled is not None:
-        document = {Digest(order.compiled.workflow.digest): order.compiled.document}
-        await connection.definitions.put(document)
+        await connection.definitions.put(order.compiled.documents)
     run_id = await connection.desk.submit(order.fields, idempotency_key=order.key)
     if order.mode == "detach" or order.form == "name":
         out(run_id)

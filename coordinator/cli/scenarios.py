@@ -11,8 +11,8 @@ from typing import Final
 from coordinator.cli.errors import CommandError, NotFoundError
 from coordinator.cli.files import read_file
 from coordinator.cli.folder import Folder
+from coordinator.definitions.compiled import Compiled
 from coordinator.definitions.faults import Fault, Faults
-from coordinator.definitions.workflow import Compiled
 from coordinator.simulation import Outcome, Scenario, check_fit, play, read_scenario
 
 _ENDINGS: Final = (".scenario.yml", ".scenario.yaml")

@@ -8,6 +8,7 @@ from typing import Any
 from coordinator.cli.text import one_line, rfc3339, table
 from coordinator.core.definition import Ask, Channel, Workflow
 from coordinator.core.durations import duration_text
+from coordinator.core.events import Parent
 from coordinator.core.report import NodeRow, rows
 from coordinator.core.state import RunState
 from coordinator.core.tasks import shown_title
@@ -41,6 +42,7 @@ def run_json(definition: Workflow | None, state: RunState) -> dict[str, Any]:
         "status": record.status.value,
         "task": head.task,
         "params": head.params,
+        "parent": _parent_json(head.parent),
         "created_at": rfc3339(head.created_ms),
         "ended_at": rfc3339(record.ended_ms),
         "nodes": [_node_json(definition, row) for row in nodes],
@@ -48,6 +50,13 @@ def run_json(definition: Workflow | None, state: RunState) -> dict[str, Any]:
         "error": dict(record.error) if record.error is not None else None,
         "files": dict(record.files) if record.files is not None else None,
     }
+
+
+def _parent_json(parent: Parent | None) -> dict[str, Any] | None:
+    """Whose step a child run is; its token is nobody's business."""
+    if parent is None:
+        return None
+    return {"run": parent.run, "node": parent.node, "attempt": parent.attempt}
 
 
 def _reached(state: RunState) -> list[NodeRow]:
@@ -64,6 +73,7 @@ def _reached(state: RunState) -> list[NodeRow]:
             error=node.error,
             reason=node.reason,
             detail=node.detail,
+            child=node.child,
         )
         for path, node in state.nodes.items()
         if "@" not in path
@@ -83,16 +93,17 @@ def _node_json(definition: Workflow | None, row: NodeRow) -> dict[str, Any]:
         "error": dict(row.error) if row.error is not None else None,
         "reason": row.reason,
         "detail": row.detail,
+        "child_run": row.child or None,
     }
 
 
 def _is_our_own(definition: Workflow | None, row: NodeRow) -> bool:
-    """Whether nobody with a name was asked: git work, or a human without a persona file."""
+    """Whether no persona was asked: git work, another workflow, or a human without a file."""
     node = definition.node(row.path) if definition else None
     asked = node.primitive if node else None
     if not isinstance(asked, Ask) or row.persona != asked.target:
         return False
-    return asked.channel is Channel.WORK or row.type == "human"
+    return asked.channel in (Channel.WORK, Channel.CHILD) or row.type == "human"
 
 
 def run_text(shown: Mapping[str, Any]) -> str:
@@ -105,6 +116,8 @@ def run_text(shown: Mapping[str, Any]) -> str:
         f"created   {shown['created_at']}" + _ended(shown),
         f"digest    {shown['digest']}",
     ]
+    if shown["parent"]:
+        lines.append(f"parent    {shown['parent']['run']}  {shown['parent']['node']}")
     if shown["revision"]:
         lines.append(f"revision  {one_line(shown['revision'])}")
     cells = [

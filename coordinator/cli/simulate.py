@@ -14,7 +14,7 @@ from coordinator.cli.session import Session, out
 from coordinator.cli.text import json_text, one_line, table
 
 if TYPE_CHECKING:
-    from coordinator.definitions.workflow import Compiled
+    from coordinator.definitions.compiled import Compiled
     from coordinator.simulation import Script, Simulation
 
 

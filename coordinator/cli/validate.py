@@ -18,6 +18,7 @@ from coordinator.config import FILE_NAME
 from coordinator.definitions.faults import Fault, Faults
 from coordinator.definitions.layout import is_scenario_path
 from coordinator.definitions.rules import Severity
+from coordinator.nearby import FolderNames
 
 _WIDEST = 100
 
@@ -79,7 +80,7 @@ def _settings_faults(folder: Folder) -> list[Fault]:
         found = _check_settings(file) if file is not None and file.is_file() else []
         if not found:
             raise
-        folder.names = ("workflows", "personas")
+        folder.names = FolderNames()
         folder.env = str(folder.session.flags.get("env") or "")
         return found
     return []

@@ -73,7 +73,7 @@ def show_(session: Session, name: str, here: bool, form: str) -> None:
 
 def workflow_json(found: Catalogue, name: str) -> dict[str, Any]:
     """What a workflow is and takes."""
-    from coordinator.cli.graph import persona_of
+    from coordinator.cli.graph import persona_of, workflow_of
 
     workflow = found.workflows[name]
     asked = {persona_of(node) for node in workflow.nodes.values()}
@@ -95,11 +95,21 @@ def workflow_json(found: Catalogue, name: str) -> dict[str, Any]:
             for each in workflow.parameters
         ],
         "steps": [
-            {"path": node.path, "type": node.type, "persona": persona_of(node)}
+            {
+                "path": node.path,
+                "type": node.type,
+                "persona": persona_of(node),
+                "workflow": workflow_of(node),
+            }
             for node in workflow.nodes.values()
         ],
         "personas": sorted(one for one in asked if one is not None),
     }
+
+
+def _step_cells(step: dict[str, Any]) -> list[object]:
+    called = step["workflow"]
+    return [step["path"], step["type"], f"(workflow {called})" if called else step["persona"]]
 
 
 def _text(about: dict[str, Any]) -> str:
@@ -108,7 +118,7 @@ def _text(about: dict[str, Any]) -> str:
         f"digest  {about['digest']}",
         f"source  {one_line(about['source'])}",
         "",
-        table(["step", "type", "persona"], [list(step.values()) for step in about["steps"]]),
+        table(["step", "type", "persona"], [_step_cells(step) for step in about["steps"]]),
     ]
     if about["params"]:
         rows = [list(each.values()) for each in about["params"]]

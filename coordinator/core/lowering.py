@@ -18,9 +18,11 @@ from coordinator.core.definition import (
     Files,
     Graph,
     Limits,
+    Parameter,
     Primitive,
 )
 from coordinator.core.expressions import Expression
+from coordinator.core.ids import Digest
 from coordinator.core.templates import Value
 
 
@@ -70,6 +72,15 @@ class Addressee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """What a step has to know of the workflow that it runs."""
+
+    id: str
+    digest: Digest
+    parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """One step, checked and compiled, ready to be put together."""
 
@@ -86,6 +97,8 @@ class Parts:
     limits: Limits = field(default_factory=Limits)
     addressee: Addressee | None = None
     """Only for types that ask a persona."""
+    called: Called | None = None
+    """Only for types that run a workflow."""
 
     def graph(self, key: str) -> Graph | None:
         """The compiled steps under `key`; None where the file has none."""
@@ -134,6 +147,8 @@ class StepType:
     lower: Callable[[Parts], Primitive]
     """Pure: the same parts give the same primitive. Raises `StepKeyError`."""
     asks_persona: bool = False
+    runs_workflow: bool = False
+    """Its own key `workflow` names another workflow."""
     executor: type[Any] | None = None
     """A `WorkflowStep` whose `execute` does the work, for types that do work of their own."""
     all_inner_succeed: Callable[[dict[str, Any]], bool] | None = None

@@ -12,6 +12,7 @@ from coordinator.definitions.compile import (
     load_document,
     read_personas,
 )
+from coordinator.definitions.compiled import Compiled, Match
 from coordinator.definitions.digest import TamperedDefinitionError, UnreadableDefinitionError
 from coordinator.definitions.faults import Fault
 from coordinator.definitions.layout import (
@@ -25,7 +26,7 @@ from coordinator.definitions.persona import Persona, PersonaKind
 from coordinator.definitions.personas import Personas
 from coordinator.definitions.rules import RULES, Rule, Severity
 from coordinator.definitions.schema_json import persona_schema, workflow_schema
-from coordinator.definitions.workflow import Compiled, Match, workflow_id
+from coordinator.definitions.workflow import workflow_id
 
 __all__ = [
     "RULES",

@@ -17,9 +17,11 @@ from coordinator.core.definition import (
     OnErrorAction,
     Retry,
 )
-from coordinator.core.lowering import Addressee, Mark, Parts, StepKeyError
+from coordinator.core.lowering import Addressee, Called, Mark, Parts, StepKeyError
 from coordinator.core.templates import Value, compile_value
+from coordinator.definitions.called import Workflows, called_of
 from coordinator.definitions.check import Checked, fields_of, mark_of
+from coordinator.definitions.compiled import Compiled
 from coordinator.definitions.errors import join_of, retry_of
 from coordinator.definitions.persona import Persona
 from coordinator.definitions.personas import Personas, addressee_of
@@ -38,6 +40,9 @@ class Builder:
     """Every node built so far, by static path."""
     used: set[str] = field(default_factory=set)
     """Names of the personas that the file asks."""
+    workflows: Workflows = field(default_factory=Workflows)
+    called: dict[str, Compiled] = field(default_factory=dict)
+    """The workflows that the file runs, by id."""
 
     def graph(self, steps: StepList) -> Graph:
         """The graph of a list whose edges are known."""
@@ -97,6 +102,7 @@ class Builder:
             given_timeout=given,
             limits=limits_of(step.common["git"]),
             addressee=self._addressee(step) if step.type.asks_persona else None,
+            called=self._called(step) if step.type.runs_workflow else None,
         )
         try:
             return step.type.lower(parts)
@@ -135,6 +141,13 @@ class Builder:
             return Addressee(name=name)
         self.used.add(persona.name)
         return addressee_of(persona)
+
+    def _called(self, step: Step) -> Called | None:
+        found = self.workflows.find(step.own["workflow"])
+        if found is None:
+            return None
+        self.called[found.workflow.id] = found
+        return called_of(found)
 
     def _persona(self, name: object) -> Persona | None:
         return self.personas.find(name) if isinstance(name, str) else None

@@ -5,15 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from coordinator.core.definition import Workflow
 from coordinator.core.ids import Digest
 from coordinator.core.lowering import StepType
+from coordinator.definitions.called import Workflows
+from coordinator.definitions.closure import CHILDREN, CLOSURE
+from coordinator.definitions.compiled import Compiled
 from coordinator.definitions.digest import (
     FORMAT,
     TamperedDefinitionError,
     UnreadableDefinitionError,
     digest_of,
+)
+from coordinator.definitions.drafts import (
+    Around,
+    Nowhere,
+    Source,
+    compile_drafts,
+    draft_of,
+    drafts_below,
 )
 from coordinator.definitions.environments import (
     NO_ENVIRONMENTS,
@@ -30,12 +42,12 @@ from coordinator.definitions.layout import (
     name_of,
     persona_named_by,
 )
-from coordinator.definitions.overlay import names_missing, overlaid, overlaid_persona
+from coordinator.definitions.overlay import names_missing, overlaid_persona
 from coordinator.definitions.persona import Persona
 from coordinator.definitions.personas import RUN_PERSONA, PersonaFile, Personas, read_persona
 from coordinator.definitions.read import Document, read
 from coordinator.definitions.report import Reporter
-from coordinator.definitions.workflow import Compiled, compile_workflow, workflow_id
+from coordinator.definitions.workflow import finish_workflow, read_workflow
 
 Text = str | bytes
 
@@ -74,16 +86,15 @@ def compile_bundle(
     known, more, read_files = read_personas(files, known=personas, overlay=environments.overlay)
     faults += [*environments.refusal(), *more]
     paths = sorted({*workflows, *(path for path in files if is_workflow_path(path))})
+    drafts = [
+        draft_of(Source(path, files[path], known), step_types=step_types, environments=environments)
+        for path in paths
+    ]
+    compile_drafts(drafts)
     compiled: dict[str, Compiled] = {}
-    ids = set()
-    for path in paths:
-        notes = Faults(path)
-        document = read(path, files[path], notes)
-        ids.add(id_of(document))
-        found, more = compile_read(
-            document, notes, step_types=step_types, personas=known, environments=environments
-        )
-        faults += more
+    for path, draft in zip(paths, drafts, strict=True):
+        found = draft.compiled
+        faults += sorted(set(draft.faults.found))
         if found is None:
             continue
         other = compiled.setdefault(found.workflow.id, found)
@@ -92,6 +103,7 @@ def compile_bundle(
             what = f'the workflow "{found.workflow.id}" is defined in {other.file} too'
             notes.add("WF038", (1, 1), what)
             faults += notes.found
+    ids = {draft.named for draft in drafts}
     names = {*known.files, *known.broken}
     for overlay in environments.overlays.values():
         faults += names_missing(overlay, ids, names)
@@ -111,48 +123,30 @@ def compile_file(
     personas: Personas,
     environments: Environments = NO_ENVIRONMENTS,
 ) -> tuple[Compiled | None, list[Fault]]:
-    """The workflow in one file, if it has no errors, and its faults in the order of the file."""
-    faults = Faults(path)
-    document = read(path, text, faults)
-    return compile_read(
-        document, faults, step_types=step_types, personas=personas, environments=environments
-    )
+    """The workflow in one file, if it has no errors, and its faults in the order of the file.
+
+    No other workflow is known that it could run.
+    """
+    source = Source(path, text, personas)
+    return compile_among(source, Nowhere(), step_types=step_types, environments=environments)
 
 
-def compile_read(
-    document: Document | None,
-    faults: Faults,
+def compile_among(
+    source: Source,
+    around: Around,
     *,
     step_types: Mapping[str, StepType],
-    personas: Personas,
     environments: Environments = NO_ENVIRONMENTS,
 ) -> tuple[Compiled | None, list[Fault]]:
-    """The workflow in a document under the overlay that was chosen, as `compile_file` gives it.
-
-    `faults` are those of reading it; None is a document that could not be read.
+    """As `compile_file`, with the workflows `around` that it may run; their own faults are not
+    among those given.
     """
-    compiled = None
-    if document is not None:
-        overlay = environments.overlay
-        if overlay is not None:
-            document, more = overlaid(document, overlay, id_of(document), step_types=step_types)
-            faults.found += more
-        compiled = compile_workflow(
-            document,
-            Reporter(document.positions, faults),
-            step_types=step_types,
-            personas=personas,
-            environments=environments,
-        )
-    usable = None if faults.has_errors else compiled
-    return usable, sorted(set(faults.found))
-
-
-def id_of(document: Document | None) -> str:
-    """The id that a workflow's document says; empty when it says none."""
-    value = document.value if document else None
-    name = value.get("name") if isinstance(value, Mapping) else None
-    return workflow_id(name) if isinstance(name, str) else ""
+    first = draft_of(source, step_types=step_types, environments=environments)
+    drafts = drafts_below(first, around, step_types=step_types, environments=environments)
+    called = {each for draft in drafts for each in draft.calls}
+    is_complete = called <= {draft.id for draft in drafts}
+    compile_drafts(drafts, names=() if is_complete else around.names())
+    return first.compiled, sorted(set(first.faults.found))
 
 
 def compile_persona(
@@ -228,23 +222,45 @@ def load_document(
     content = json.loads(document)
     if content.get("format") != FORMAT:
         raise UnreadableDefinitionError(digest, f"its format is {content.get('format')!r}")
-    faults = Faults(f"<{digest}>")
-    report = Reporter(Document("", None).positions, faults)
-    personas = Personas(has_folder=False)
-    for plain in content["personas"].values():
-        persona = read_persona(Document("", plain), report)
-        if persona is not None:
-            personas.add(persona)
-    source = Document("", content["workflow"])
-    compiled = compile_workflow(
-        source,
-        report,
-        step_types=step_types,
-        personas=personas,
-        environments=Environments(stored=content.get("env", {})),
-    )
-    if compiled is None or compiled.workflow.digest != digest:
-        reasons = [each.message for each in faults.found if each.severity == "error"]
-        raise UnreadableDefinitionError(digest, "; ".join(reasons[:3]) or "it compiles differently")
+    compiled, personas = _Stored(content.get(CLOSURE, {}), step_types).compile(digest, content)
     used = {name: each.persona for name, each in personas.files.items()}
     return compiled.workflow, {RUN_PERSONA.name: RUN_PERSONA, **used}
+
+
+@dataclass(slots=True)
+class _Stored:
+    """A stored document on its way back to a definition, with those that it holds."""
+
+    closure: Mapping[str, Mapping[str, Any]]
+    step_types: Mapping[str, StepType]
+    done: dict[str, Compiled] = field(default_factory=dict)
+    """By digest."""
+
+    def compile(self, digest: str, content: Mapping[str, Any]) -> tuple[Compiled, Personas]:
+        """The definition in a part of the document, which has to be what `digest` says."""
+        called = {name: self._child(each) for name, each in content.get(CHILDREN, {}).items()}
+        faults = Faults(f"<{digest}>")
+        report = Reporter(Document("", None).positions, faults)
+        personas = Personas(has_folder=False)
+        for plain in content["personas"].values():
+            persona = read_persona(Document("", plain), report)
+            if persona is not None:
+                personas.add(persona)
+        file = read_workflow(
+            Document("", content["workflow"]),
+            report,
+            step_types=self.step_types,
+            environments=Environments(stored=content.get("env", {})),
+        )
+        workflows = Workflows(called)
+        compiled = None if file is None else finish_workflow(file, personas, workflows)
+        if compiled is None or compiled.digest != digest:
+            reasons = [each.message for each in faults.found if each.severity == "error"]
+            why = "; ".join(reasons[:3]) or "it compiles differently"
+            raise UnreadableDefinitionError(digest, why)
+        return compiled, personas
+
+    def _child(self, digest: str) -> Compiled:
+        if digest not in self.done:
+            self.done[digest] = self.compile(digest, self.closure[digest])[0]
+        return self.done[digest]

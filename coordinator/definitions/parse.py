@@ -28,7 +28,7 @@ from coordinator.definitions.report import (
 )
 from coordinator.definitions.step import How, Names, Part, Read, Step, StepList
 
-LATER_TYPES: Final = frozenset({"workflow", "plan"})
+LATER_TYPES: Final = frozenset({"plan"})
 """Types of the language that this version does not run."""
 
 _WITH_TEMPLATES: Final = frozenset(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from coordinator.definitions.calling_rules import CALLING_RULES
 from coordinator.definitions.doubtful_rules import DOUBTFUL_RULES
 from coordinator.definitions.environment_rules import ENVIRONMENT_RULES
 from coordinator.definitions.reading_rules import READING_RULES
@@ -269,6 +270,7 @@ TABLE: Final = (
         "The scenario names a workflow, a node, an output or a parameter that is not there.",
         "Correct the name; `coordinator graph` shows the nodes of a workflow.",
     ),
+    *CALLING_RULES,
 )
 """Every rule there is, in the order of their ids."""
 

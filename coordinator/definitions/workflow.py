@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from coordinator.core.definition import (
     Ask,
+    Channel,
     Files,
     Graph,
     Node,
@@ -22,8 +23,11 @@ from coordinator.core.schemas import Contract
 from coordinator.core.templates import compile_value
 from coordinator.definitions.analyse import Analysis, Top
 from coordinator.definitions.build import Builder, limits_of
+from coordinator.definitions.called import Workflows, check_calls
 from coordinator.definitions.check import Checked, check, fields_of, refuse_unknown
-from coordinator.definitions.digest import canonical_bytes, digest_of
+from coordinator.definitions.closure import below, closure_keys
+from coordinator.definitions.compiled import Compiled, Match
+from coordinator.definitions.digest import FORMAT, canonical_bytes, digest_of
 from coordinator.definitions.environments import NO_ENVIRONMENTS, Environments
 from coordinator.definitions.models import WorkflowKeys
 from coordinator.definitions.parameters import read_parameters
@@ -46,35 +50,14 @@ _AT_START: Final = frozenset({"task", "params", "env"})
 _WITHOUT_EFFECT: Final = ("concurrency", "invariants")
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Which tasks a workflow is for; empty tuples and None ask for nothing."""
-
-    types: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    scopes: tuple[str, ...] = ()
-    when: Expression | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
-    """A workflow without faults, and the document that its digest is of."""
-
-    workflow: Workflow
-    document: bytes = field(repr=False)
-    """Canonical JSON of the workflow, its personas and their prompts."""
-    personas: tuple[str, ...] = ()
-    """Names of the personas that the document holds."""
-    match: Match | None = None
-    file: str = ""
-    about: Mapping[str, object] = field(default_factory=dict)
-    """What is kept and shown: author, tags, labels, intents, triggers."""
-
-
 @dataclass(slots=True)
-class _File:
-    """A workflow file on its way."""
+class WorkflowFile:
+    """A workflow file whose steps are read; what they refer to is not looked at yet."""
 
+    path: str
+    report: Reporter
+    errors_before: int
+    """How many errors there were before it was read."""
     named: Named
     checked: Checked
     names: Names
@@ -82,42 +65,52 @@ class _File:
     parameters: tuple[Parameter, ...]
 
     @property
+    def id(self) -> str:
+        """The id of the workflow; empty where the file has no name."""
+        return workflow_id(self.checked["name"] or "")
+
+    @property
     def top(self) -> Top:
         """Its top level."""
         return Top(self.named, self.checked)
 
+    @property
+    def has_errors(self) -> bool:
+        """Whether something was found since that keeps the file from being used."""
+        return self.report.faults.count_errors() > self.errors_before
 
-def compile_workflow(
-    document: Document,
-    report: Reporter,
-    *,
-    step_types: Mapping[str, StepType],
-    personas: Personas,
-    environments: Environments = NO_ENVIRONMENTS,
+
+def finish_workflow(
+    file: WorkflowFile, personas: Personas, workflows: Workflows
 ) -> Compiled | None:
-    """The workflow of a file; None, and at least one fault, if it has errors."""
-    before = report.faults.count_errors()
-    file = _read(document, report, step_types, environments)
-    if file is None:
-        return None
+    """The workflow of a file that was read; None, and at least one fault, if it has errors."""
+    report = file.report
     match = _match(file, report)
     _check_top(file, report, personas)
     Analysis(file.names, report, personas).run(list(file.lists.values()), file.top)
-    builder = Builder(report, personas, file.checked["defaults"] or Checked())
-    if report.faults.count_errors() > before:
+    check_calls(file.id, file.names, workflows, report)
+    builder = Builder(report, personas, file.checked["defaults"] or Checked(), workflows=workflows)
+    if file.has_errors:
         return None
     graphs = {key: builder.graph(steps) for key, steps in file.lists.items()}
-    if report.faults.count_errors() > before:
+    if file.has_errors:
         return None
     used = sorted(builder.used & set(personas.files))
-    text = canonical_bytes(_plain(file, {name: personas.files[name].plain for name in used}))
+    called = [each for _, each in sorted(builder.called.items())]
+    plain = _plain(file, {name: personas.files[name].plain for name in used})
+    text = canonical_bytes({**plain, **closure_keys(called)})
     nodes = {each.path: builder.nodes[each.path] for each in file.names.all_steps()}
+    children = below(called)
     return Compiled(
-        workflow=_workflow(file, graphs, nodes, digest_of(text), _contracts(used, personas)),
+        workflow=_with_children(
+            _workflow(file, graphs, nodes, digest_of(text), _contracts(used, personas)), children
+        ),
         document=text,
-        personas=tuple(used),
+        personas=tuple(sorted({*used, *(name for each in called for name in each.personas)})),
+        children=children,
+        height=1 + max((each.height for each in called), default=0),
         match=match,
-        file=document.path,
+        file=file.path,
         about={
             key: file.checked.plain[key]
             for key in ("author", "tags", "labels", "intents", "triggers")
@@ -131,17 +124,33 @@ def _contracts(used: Iterable[str], personas: Personas) -> dict[str, Contract]:
     return {name: each for name, each in found.items() if each != Contract()}
 
 
+def _with_children(workflow: Workflow, children: Mapping[Digest, Compiled]) -> Workflow:
+    """The workflow with those that it runs: it needs what they need."""
+    if not children:
+        return workflow
+    others = {digest: each.workflow for digest, each in children.items()}
+    return replace(
+        workflow,
+        children=others,
+        uses_files=workflow.uses_files or any(each.uses_files for each in others.values()),
+        merges=workflow.merges or any(each.merges for each in others.values()),
+    )
+
+
 def workflow_id(name: str) -> str:
     """What people type for a workflow of this name."""
     return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")
 
 
-def _read(
+def read_workflow(
     document: Document,
     report: Reporter,
+    *,
     step_types: Mapping[str, StepType],
-    environments: Environments,
-) -> _File | None:
+    environments: Environments = NO_ENVIRONMENTS,
+) -> WorkflowFile | None:
+    """The steps of a file; None, and at least one fault, if it is no workflow at all."""
+    before = report.faults.count_errors()
     named = canonical(document.value, (), WORKFLOW_SPELLINGS, report, "a workflow file")
     if named is None:
         return None
@@ -159,7 +168,9 @@ def _read(
         for key, path, part in _LISTS
         if checked[key] is not None
     }
-    return _File(named, checked, parser.names, lists, parameters)
+    return WorkflowFile(
+        document.path, report, before, named, checked, parser.names, lists, parameters
+    )
 
 
 _HOMES: Final = {
@@ -180,7 +191,7 @@ def _check_head(checked: Checked, named: Named, report: Reporter) -> None:
         report.value("WF022", named.origin("name"), '"name" needs letters or digits a-z, 0-9')
 
 
-def _check_top(file: _File, report: Reporter, personas: Personas) -> None:
+def _check_top(file: WorkflowFile, report: Reporter, personas: Personas) -> None:
     """Names that the top level's own texts read, and keys that do nothing yet."""
     checked, named = file.checked, file.named
     analysis = Analysis(file.names, report, personas)
@@ -214,7 +225,7 @@ def condition(
     return expression, [Read(each, at, How.LABEL) for each in expression.references]
 
 
-def _match(file: _File, report: Reporter) -> Match | None:
+def _match(file: WorkflowFile, report: Reporter) -> Match | None:
     said = file.checked["match"]
     if said is None:
         return None
@@ -234,12 +245,12 @@ def _match(file: _File, report: Reporter) -> Match | None:
     )
 
 
-def _plain(file: _File, personas: Mapping[str, object]) -> dict[str, object]:
+def _plain(file: WorkflowFile, personas: Mapping[str, object]) -> dict[str, object]:
     """The canonical document; `env` stands in it only where the workflow reads some of it."""
     lists = {key: plain_steps(steps) for key, steps in file.lists.items()}
     env = file.names.env_read()
     return {
-        "format": 1,
+        "format": FORMAT,
         "workflow": {**file.checked.plain, **lists},
         "personas": personas,
         **({"env": env} if env else {}),
@@ -247,7 +258,7 @@ def _plain(file: _File, personas: Mapping[str, object]) -> dict[str, object]:
 
 
 def _workflow(
-    file: _File,
+    file: WorkflowFile,
     graphs: Mapping[str, Graph],
     nodes: Mapping[str, Node],
     digest: Digest,
@@ -285,13 +296,17 @@ def _uses_files(node: Node) -> bool:
     asked = node.primitive
     if not isinstance(asked, Ask):
         return False
-    return asked.target == "git-operation" or asked.files is not Files.NONE
+    return _is_git(asked) or asked.files is not Files.NONE
+
+
+def _is_git(asked: Ask) -> bool:
+    return asked.channel is Channel.WORK and asked.target == "git-operation"
 
 
 def _merges(node: Node) -> bool:
     """Whether the step brings the run to its base branch, and to no other one."""
     asked = node.primitive
-    if not isinstance(asked, Ask) or asked.target != "git-operation":
+    if not isinstance(asked, Ask) or not _is_git(asked):
         return False
     said = asked.params.source
     return (

@@ -11,8 +11,11 @@ from coordinator.core.ids import Digest, RunId, run_id_for
 from coordinator.core.state import RunState
 from coordinator.ports import DefinitionStore, Desk, RunStore
 
-LoadFile = Callable[[str], tuple[Workflow, bytes]]
-"""Compile a workflow file: the workflow, and its canonical document. Raises with all its faults."""
+LoadFile = Callable[[str], tuple[Workflow, Mapping[Digest, bytes]]]
+"""Compile a workflow file: the workflow, and the documents that runs of it need, by digest.
+
+Raises with all its faults.
+"""
 
 
 class RunTimeoutError(Exception):
@@ -72,8 +75,8 @@ class WorkflowEngine:
         Raises:
             DefinitionError: with all faults of the file.
         """
-        workflow, document = self._load_file(path)
-        await self._definitions.put({Digest(workflow.digest): document})
+        workflow, documents = self._load_file(path)
+        await self._definitions.put(documents)
         return workflow
 
     async def start(

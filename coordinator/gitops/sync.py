@@ -236,7 +236,8 @@ async def _activate(
         return status, True
     compiled = bundle.workflows.values()
     # Documents first: whoever sees the bundle finds what it names.
-    await sync.definitions.put({each.workflow.digest: each.document for each in compiled})
+    documents = {digest: text for each in compiled for digest, text in each.documents.items()}
+    await sync.definitions.put(documents)
     replaces = active.revision if active else None
     if not await sync.definitions.activate(new, replaces=replaces):
         return replace(status, mark=""), False

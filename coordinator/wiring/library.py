@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from coordinator.config import Settings
 from coordinator.core.definition import Workflow
+from coordinator.core.ids import Digest
 from coordinator.definitions import Severity
-from coordinator.definitions.compile import compile_bundle
+from coordinator.definitions.compile import compile_among
+from coordinator.definitions.drafts import Source
 from coordinator.engine import WorkflowEngine
+from coordinator.nearby import Nearby, project_of, read_bytes
 from coordinator.wiring.connection import connect
 from steps.registry import step_types
 
@@ -24,8 +27,10 @@ async def open_engine(settings: Settings) -> AsyncIterator[WorkflowEngine]:
         )
 
 
-def load_definition_file(path: str) -> tuple[Workflow, bytes]:
-    """The workflow in a file, with the personas in the folder beside or above it, as a document.
+def load_definition_file(path: str) -> tuple[Workflow, Mapping[Digest, bytes]]:
+    """The workflow in a file, and the documents that runs of it need, by digest.
+
+    Personas, and the workflows that it runs, are looked for beside and above the file.
 
     Raises:
         DefinitionError: with all faults; or there is no such file.
@@ -33,15 +38,18 @@ def load_definition_file(path: str) -> tuple[Workflow, bytes]:
     file = Path(path).resolve()
     if not file.is_file():
         raise DefinitionError([f"{path}: no such file; correct the path"])
-    folders = [folder / "personas" for folder in (file.parent, file.parent.parent)]
-    found = [each for folder in folders for each in sorted(folder.rglob("*")) if each.is_file()]
-    files = {each.as_posix(): each.read_bytes() for each in [file, *found]}
-    bundle = compile_bundle(files, step_types=step_types(), workflows=[file.as_posix()])
-    errors = [fault for fault in bundle.faults if fault.severity == Severity.ERROR]
-    compiled = next((one for one in bundle.workflows.values() if one.file == file.as_posix()), None)
+    nearby = Nearby()
+    top = project_of(file, nearby.names) or file.parent.parent
+    beside = nearby.surroundings(file, top)
+    compiled, faults = compile_among(
+        Source(file.as_posix(), read_bytes(file), beside.personas),
+        nearby.around(file, top),
+        step_types=step_types(),
+    )
+    errors = [each for each in (*faults, *beside.faults) if each.severity == Severity.ERROR]
     if errors or compiled is None:
         raise DefinitionError([str(fault) for fault in errors])
-    return compiled.workflow, compiled.document
+    return compiled.workflow, compiled.documents
 
 
 class DefinitionError(Exception):

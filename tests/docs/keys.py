@@ -21,6 +21,12 @@ from coordinator.definitions.schema_json import persona_schema, workflow_schema
 from tests.docs.picture import built_in_types
 from tests.docs.sentences import SENTENCES
 
+
+def section_of(step_type: str) -> str:
+    """The section of a step type; one of them is called like the whole file."""
+    return "workflow step" if step_type == "workflow" else step_type
+
+
 SECTIONS: Mapping[str, type[Any]] = {
     "workflow": WorkflowKeys,
     "step": StepKeys,
@@ -29,7 +35,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "parameter": ParameterKeys,
     "retry": RetryKeys,
     "git": GitKeys,
-    **{name: each.keys for name, each in built_in_types().items()},
+    **{section_of(name): each.keys for name, each in built_in_types().items()},
     "persona": PersonaKeys,
     "command": PERSONA_KINDS["command"],
     "human persona": PERSONA_KINDS["human"],
@@ -54,7 +60,7 @@ def type_tables() -> str:
     """One heading and table for each built-in step type, in the order in which they are listed."""
     parts = []
     for name, each in built_in_types().items():
-        parts.append(f"### `{name}`\n\n{each.description}\n\n{key_table(name)}")
+        parts.append(f"### `{name}`\n\n{each.description}\n\n{key_table(section_of(name))}")
     return "\n\n".join(parts)
 
 
@@ -122,4 +128,5 @@ def _schema(section: str) -> Mapping[str, Any]:
         "command": personas["persona-command"]["properties"],
         "human persona": personas["persona-human"]["properties"],
     }
-    return inner[section] if section in inner else defs[f"step-{section}"]["properties"]
+    step_type = section.removesuffix(" step")
+    return inner[section] if section in inner else defs[f"step-{step_type}"]["properties"]

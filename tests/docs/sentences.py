@@ -137,6 +137,9 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     "set": {
         "values": "name: value; later steps read it as `state.<name>`, null takes it away",
     },
+    "workflow step": {
+        "workflow": "its name in small letters with dashes; what it takes is given as `params`",
+    },
     "persona": {
         "name": "what steps call it",
         "kind": "how it is reached; this version serves `command` and `human`",

@@ -42,7 +42,7 @@ def test_a_page_shows_both_files_and_what_the_command_says_of_the_bad_one() -> N
 def test_every_part_that_can_be_made_stands_in_exactly_one_page() -> None:
     shown = [name for page in PAGES for name in made_parts(text_of(page))]
     # The keys of step types stand together under their headings.
-    types = {f"keys: {name}" for name in picture.built_in_types()}
+    types = {f"keys: {keys.section_of(name)}" for name in picture.built_in_types()}
     assert sorted(shown) == sorted(set(PARTS) - types)
 
 

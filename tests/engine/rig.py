@@ -75,7 +75,8 @@ class Rig:
         assert not errors, errors
         store = self.world.definitions()
         compiled = bundle.workflows
-        await store.put({Digest(c.workflow.digest): c.document for c in compiled.values()})
+        for one in compiled.values():
+            await store.put(one.documents)
         active = await store.active()
         digests = {name: Digest(one.workflow.digest) for name, one in compiled.items()}
         await store.activate(

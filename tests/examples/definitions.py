@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from coordinator.definitions import Bundle
 from coordinator.definitions.compile import compile_bundle
+from coordinator.definitions.compiled import Compiled
 from coordinator.definitions.faults import Faults
-from coordinator.definitions.workflow import Compiled
 from coordinator.shipped import EXAMPLES, example_files, shipped_files
 from coordinator.simulation import Scenario, read_scenario
 from steps.registry import step_types

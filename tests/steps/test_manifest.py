@@ -115,6 +115,7 @@ def test_requirements_say_what_has_to_be_there() -> None:
         "human": ["human"],
         "wait": [],
         "set": [],
+        "workflow": [],
     }
 
 

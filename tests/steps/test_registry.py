@@ -56,7 +56,7 @@ def compiled(step: str, types: dict[str, StepType]) -> tuple[Compiled | None, li
 def test_the_built_in_types_have_names_and_descriptions() -> None:
     assert list(step_types([])) == [
         "persona-request", "git-operation", "conditional", "switch", "parallel", "foreach",
-        "repeat", "human", "wait", "set",
+        "repeat", "human", "wait", "set", "workflow",
     ]  # fmt: skip
     assert all(each.description.endswith(".") for each in BUILT_IN)
 
