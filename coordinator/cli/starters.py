@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from coordinator.cli.errors import NotFoundError
 from coordinator.definitions.compile import compile_bundle
+from coordinator.definitions.compiled import Compiled
 from coordinator.definitions.faults import Faults, listed, nearest
 from coordinator.definitions.read import read
-from coordinator.definitions.workflow import Compiled
 from coordinator.shipped import EXAMPLES, example_files
 
 _COMMAND: Final = re.compile(r"^# +(coordinator run .+)$", re.MULTILINE)
