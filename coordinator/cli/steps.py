@@ -77,6 +77,7 @@ def _text(about: dict[str, Any]) -> str:
         lines.append(f"  {name}: params {', '.join(params)}")
     needs = ", ".join(about["requirements"]) or "nothing"
     lines += [f"  lowers to {about['primitive']}; needs {needs}"]
+    lines.append("  read as steps.ID.result, and what its outputs: {NAME: TEMPLATE} make of that")
     lines.append("  and the keys that every step has: coordinator schema workflow")
     return "\n".join(lines)
 

@@ -34,10 +34,10 @@ from coordinator.core.settle import (
     is_landing,
     is_shut,
     join_patchers,
-    succeed,
     try_again,
 )
 from coordinator.core.state import NodeState, NodeStatus
+from coordinator.core.success import succeed
 from coordinator.core.templates import TemplateError, Value
 from coordinator.core.turn import LAND, Turn, parent_scope
 from coordinator.core.verdicts import read_verdict

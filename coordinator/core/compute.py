@@ -8,7 +8,7 @@ from coordinator.core.context import RunScope
 from coordinator.core.definition import Compute, ErrorClass
 from coordinator.core.events import Failure
 from coordinator.core.failures import fail
-from coordinator.core.settle import succeed
+from coordinator.core.success import succeed
 from coordinator.core.templates import TemplateError
 from coordinator.core.turn import Turn
 

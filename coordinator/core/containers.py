@@ -21,8 +21,9 @@ from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
 from coordinator.core.jsontext import text_of
 from coordinator.core.kept import is_of_phase, keep, let_go, shut_kept
-from coordinator.core.settle import another_round, error_of, settle, shut, succeed
+from coordinator.core.settle import another_round, error_of, settle, shut
 from coordinator.core.state import NodeState, NodeStatus, ScopeState
+from coordinator.core.success import succeed
 from coordinator.core.templates import TemplateError
 from coordinator.core.turn import CHUNK, Turn, child_path, owner_of
 
@@ -126,7 +127,7 @@ def shut_when_decided(turn: Turn, scope: str, tally: ScopeState) -> None:
         is_hopeless = tally.succeeded + tally.unsettled < policy.need
         if is_enough and policy.on_rest is OnRest.KEEP and _meets_gate(turn, scope, tally):
             keep(turn, scope)
-            succeed(turn, scope, verdict=tally.verdict)
+            _succeed(turn, scope, tally.verdict)
         elif is_enough or is_hopeless:
             shut(turn, scope)
     elif tally.failed and policy.on_branch_error is OnBranchError.FAIL_FAST:
@@ -242,7 +243,14 @@ def _end_container(turn: Turn, owner: str, scope: str, tally: ScopeState) -> Non
         may = _may_retry(owner, scope)
         _fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message, retryable=may))
         return
+    _succeed(turn, owner, verdict)
+
+
+def _succeed(turn: Turn, owner: str, verdict: str | None) -> None:
+    """The container did what it should; when its outputs fail it, cancel what it kept."""
     succeed(turn, owner, verdict=verdict)
+    if turn.node(owner).status not in (NodeStatus.SUCCEEDED, NodeStatus.AWAITING_REVIEW):
+        shut_kept(turn, owner)
 
 
 def _fail(turn: Turn, owner: str, failure: Failure, *, origin: str = "") -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from coordinator.core.definition import Loop, Map, Node
 from coordinator.core.places import (
+    OUTPUTS,
     RunReader,
     container_graph,
     item_around,
@@ -94,7 +95,8 @@ class StepsView(_View):
 
 
 class NodeView(_View):
-    """One step: `outcome, verdict, result, error, attempts, status`, then the keys of its result.
+    """One step: `outcome, verdict, result, error, attempts, status, outputs`, then the keys of its
+    outputs, then those of its result.
 
     `result` is missing where there is none to read: before the step settled, and where it was
     skipped, cancelled, or failed.
@@ -113,6 +115,12 @@ class NodeView(_View):
         if name in _NODE_KEYS:
             return _node_fact(name, state)
         result = self._result(state)
+        outputs = self._run.result(self._path + OUTPUTS)
+        if isinstance(outputs, Mapping):
+            if name == "outputs":
+                return outputs
+            if name in outputs:
+                return outputs[name]
         if isinstance(result, Mapping):
             return result[name]
         raise KeyError(name)

@@ -259,6 +259,8 @@ class Node:
     on_error: OnError = OnError()
     undo: Graph | None = None
     description: str = ""
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    """Rendered when it has succeeded; they become keys of the step."""
     result_schema: Schema | None = None
     """What a final reply has to fit, besides what the persona's file asks for."""
 

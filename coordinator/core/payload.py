@@ -136,13 +136,15 @@ def _shown_steps(turn: Turn, path: str, node: Node) -> dict[str, object]:
     scope = parent_scope(path)
     if scope in ("finally", "on_failure"):
         return _every_step(turn)
-    shown: dict[str, object] = {}
+    shown: dict[str, dict[str, object]] = {}
     for step in node.dependencies[:_MOST_SHOWN]:
         state = turn.find(child_path(scope, step))
         if state is not None:
             view = NodeView(turn, child_path(scope, step))
             shown[step] = {**_outcome(state), "result": view.get("result")}
-    return shown
+            if turn.define(child_path(scope, step)).outputs:
+                shown[step]["outputs"] = view.get("outputs")
+    return {**shown}
 
 
 def _every_step(turn: Turn) -> dict[str, object]:

@@ -28,6 +28,10 @@ ITEMS: Final = "@items"
 _ITEM: Final = re.compile(r"\[(\d+)\]")
 
 
+OUTPUTS: Final = "@outputs"
+"""What follows the path of a node where its rendered outputs are kept, among the results."""
+
+
 class RunReader(Protocol):
     """What a view needs of a run: a turn has it, and so has anything that holds a state."""
 

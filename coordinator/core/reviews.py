@@ -6,8 +6,9 @@ from coordinator.core.definition import ErrorClass
 from coordinator.core.events import Answered, Failure
 from coordinator.core.failures import fail
 from coordinator.core.questions import changes_problem, in_words, with_changes
-from coordinator.core.settle import accept, another_round, end_attempt, settle
+from coordinator.core.settle import another_round, end_attempt, settle
 from coordinator.core.state import NodeStatus
+from coordinator.core.success import accept
 from coordinator.core.turn import Turn
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coordinator.core import signals
-from coordinator.core.commands import AskHuman, SettleRequest, WithdrawQuestion
+from coordinator.core.commands import SettleRequest, WithdrawQuestion
 from coordinator.core.definition import Channel, Join, Node, Wait, ask_of
 from coordinator.core.events import TimerKind
-from coordinator.core.questions import review_question
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.turn import LAND, TERMINATED, Turn, parent_scope
 
@@ -26,7 +25,7 @@ def settle(
     Whoever depends on it hears of it through the agenda.
     """
     state = turn.node(path)
-    _settle(
+    end(
         turn,
         path,
         state._replace(
@@ -41,60 +40,14 @@ def settle(
     )
 
 
-def succeed(
-    turn: Turn, path: str, *, verdict: str | None, result: object = None, reason: str = ""
-) -> None:
-    """The node did what it should; keep what it returned. One that wants a review waits for it."""
-    done = _done(turn, path, verdict, result, reason)
-    if turn.define(path).review:
-        _await_review(turn, path, done)
-    else:
-        _succeed(turn, path, done)
-
-
-def accept(
-    turn: Turn, path: str, *, verdict: str | None, result: object = None, reason: str = ""
-) -> None:
-    """A human says that the node has succeeded."""
-    _succeed(turn, path, _done(turn, path, verdict, result, reason))
-
-
-def _done(turn: Turn, path: str, verdict: str | None, result: object, reason: str) -> NodeState:
-    turn.put_result(path, result)
-    state = turn.node(path)
-    said = reason or state.reason
-    return state._replace(verdict=verdict, error=None, reason=said, is_handed_on=False)
-
-
-def _succeed(turn: Turn, path: str, done: NodeState) -> None:
-    ended = done._replace(
-        status=NodeStatus.SUCCEEDED,
-        is_done=False,
-        ended_ms=turn.at_ms,
-        started_ms=done.started_ms or turn.at_ms,
-        settled=turn.settled + 1,
-    )
-    _settle(turn, path, ended)
-
-
-def _await_review(turn: Turn, path: str, done: NodeState) -> None:
-    turn.move(
-        path,
-        done._replace(status=NodeStatus.AWAITING_REVIEW, is_done=True, reason="waits for a review"),
-    )
-    turn.count(waiting=1)
-    _leave_patchers(turn, path)
-    question = review_question(turn, path)
-    turn.command(AskHuman(node=path, attempt=done.attempt, kind="review", question=question))
-
-
-def _settle(turn: Turn, path: str, ended: NodeState) -> None:
+def end(turn: Turn, path: str, ended: NodeState) -> None:
+    """Write the state that the node ends with, and let those who wait for it know."""
     turn.settled += 1
     turn.move(path, ended)
     if turn.result(f"{path}@patch") is not None:
         turn.results[f"{path}@patch"] = None
     turn.push("settled", path, "0")
-    _leave_patchers(turn, path)
+    leave_patchers(turn, path)
 
 
 def asked_target(node: Node, state: NodeState) -> tuple[Channel, str]:
@@ -199,7 +152,8 @@ def join_patchers(turn: Turn, path: str, node: Node) -> None:
     turn.scopes[parent] = scope._replace(patchers=tuple(by_index))
 
 
-def _leave_patchers(turn: Turn, path: str) -> None:
+def leave_patchers(turn: Turn, path: str) -> None:
+    """The node changes no files any more; the next one in step order may."""
     parent = parent_scope(path)
     scope = turn.scope(parent)
     if scope is None or path not in scope.patchers:

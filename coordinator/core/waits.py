@@ -12,8 +12,9 @@ from coordinator.core.durations import DurationError, duration_ms
 from coordinator.core.events import Failure, Signalled, TimerFired, TimerKind
 from coordinator.core.failures import fail
 from coordinator.core.moments import MomentError, moment_ms, moment_text
-from coordinator.core.settle import end_attempt, succeed
+from coordinator.core.settle import end_attempt
 from coordinator.core.state import NodeStatus
+from coordinator.core.success import succeed
 from coordinator.core.templates import TemplateError, Value
 from coordinator.core.turn import Turn
 

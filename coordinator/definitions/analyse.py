@@ -26,7 +26,7 @@ from coordinator.definitions.step import Names, Part, Read, Step, StepList
 from coordinator.definitions.time_limits import TimeLimits
 from coordinator.definitions.unread import Unread
 
-_WITHOUT_EFFECT = ("outputs", "invariants")
+_WITHOUT_EFFECT = ("invariants",)
 _FOR_REQUESTS = ("timeout", "params", "git")
 _CURES = {
     **dict.fromkeys(_FOR_REQUESTS, "Give it to the steps inside."),
@@ -61,6 +61,7 @@ class Analysis:
             self._edges.name(step)
             self._check_personas(step)
             self._check_effect(step)
+            self._keys.check_names(step)
             self._check_hidden(step)
             for read in step.reads:
                 target = self._resolver.target(read, step)

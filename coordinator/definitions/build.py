@@ -82,6 +82,7 @@ class Builder:
             on_error=self._on_error(step, graphs),
             undo=graphs.get("undo"),
             description=common["description"] or "",
+            outputs={key: compile_value(each) for key, each in (common["outputs"] or {}).items()},
             result_schema=step.result_schema,
         )
         self.nodes[node.path] = node

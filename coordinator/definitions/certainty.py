@@ -18,6 +18,8 @@ from coordinator.definitions.report import Reporter
 from coordinator.definitions.resolve import Target, foreach_between, meet
 from coordinator.definitions.step import How, Part, Read, Step, StepList
 
+_STRICT: Final = (How.TEMPLATE, How.OUTPUT)
+"""Where a missing value is an error at run time."""
 _NEVER_WITHOUT_DEPENDENCIES: Final = (Join.ANY_FAILED, Join.ANY_SUCCEEDED)
 
 
@@ -145,14 +147,17 @@ class Certainty:
     def check_read(self, step: Step, read: Read, target: Target) -> None:
         """Report a read in a template of a result that may be missing."""
         about = read.reference
-        if read.how is not How.TEMPLATE or about.guarded or not target.needs_result:
+        if read.how not in _STRICT or about.guarded or not target.needs_result:
             return
         other = target.step
         if other is step or step not in self.before or self._is_asked_about(step, other):
             return
         if foreach_between(step, other) is not None:  # WF045 says so
             return
-        if self.before[step] >> other.bit & 1 and not other.tolerates_failure:
+        certain = self.before[step]
+        if read.how is How.OUTPUT:
+            certain |= self._inside.get(step, 0)
+        if certain >> other.bit & 1 and not other.tolerates_failure:
             return
         if target.by_state and not self.is_upstream(step, other):
             return

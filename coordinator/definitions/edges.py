@@ -58,7 +58,7 @@ class Edges:
     def read(self, step: Step, read: Read, target: Target) -> None:
         """Add the edge that a read makes, or say why it cannot be read."""
         if target.step is step and read.how is not How.AFTER and not target.by_state:
-            self._fault("WF043", step, read, f'step "{step.id}" reads its own result')
+            self._refuse_own(step, read)
             return
         inside_of = foreach_between(step, target.step)
         if inside_of is not None:
@@ -78,6 +78,14 @@ class Edges:
             return
         else:
             met.reader.edges.setdefault(met.target.id, read)
+
+    def _refuse_own(self, step: Step, read: Read) -> None:
+        message = f'step "{step.id}" reads its own result'
+        if read.how is not How.OUTPUT:
+            self._fault("WF043", step, read, message)
+            return
+        hint = "In outputs, `result` is what the step returned, and `verdict` what it concluded."
+        self.report.inside("WF043", read.at, read.reference.column, message, hint)
 
     def _check_parts(self, step: Step, read: Read, target: Target) -> None:
         mine = step.within.chain()[0].part
@@ -99,7 +107,7 @@ class Edges:
                     "WF043", step, read, f'"{step.id}" reads "{around.id}", which it is a part of'
                 )
         elif mine is None:
-            if read.how is not How.AFTER:
+            if read.how not in (How.AFTER, How.OUTPUT):
                 self._fault(
                     "WF043",
                     step,

@@ -126,7 +126,7 @@ class StepKeys(Keys):
     on_error: Annotated[Any, Shown(ON_ERROR_SCHEMA)] = None
     undo: Steps = None
     params: Annotated[Mapped | None, Mark.TEMPLATE] = None
-    outputs: Mapped | None = None
+    outputs: Annotated[Mapped | None, Mark.TEMPLATE] = None
     result_schema: Mapped | None = None
     git: Annotated[Any, Inner(GitKeys)] = None
     invariants: Texts | None = None

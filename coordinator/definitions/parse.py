@@ -34,6 +34,7 @@ LATER_TYPES: Final = frozenset({"plan"})
 _WITH_TEMPLATES: Final = frozenset(
     {Mark.TEMPLATE, Mark.STATE_VALUES, Mark.DURATION_TEMPLATE, Mark.MOMENT_TEMPLATE}
 )
+_HOW: Final = {"name": How.LABEL, "outputs": How.OUTPUT}
 RESERVED: Final = frozenset({"finally", "on_failure", "undo", "fallback"})
 
 ROOTS: Final = frozenset(
@@ -199,7 +200,7 @@ class Parser:
                     how = How.AFTER if mark is Mark.CONDITION_AFTER else How.CONDITION
                     self._read_condition(step, key, str(value), how)
                 case Mark() as mark if mark in _WITH_TEMPLATES:
-                    how = How.LABEL if key == "name" else How.TEMPLATE
+                    how = _HOW.get(key, How.TEMPLATE)
                     step.reads += reads_of(value, step.origin(key), how, self.report)
                     for name in value if mark is Mark.STATE_VALUES else ():
                         self.names.state.setdefault(name, []).append(step)

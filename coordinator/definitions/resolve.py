@@ -24,6 +24,8 @@ _LOOP_NAMES: Final = {
     "item": "inside a foreach",
     "index": "inside a foreach",
 }
+OWN_NAMES: Final = ("result", "verdict")
+"""What the outputs of a step read of the step itself."""
 ALWAYS_THERE: Final = frozenset({"outcome", "status", "attempts", "error", "verdict"})
 """Keys of a settled step that are there even when it was skipped."""
 
@@ -66,6 +68,8 @@ class Resolver:
         if root in ROOTS:
             found = self._below_root(path, read)
             return self._outside_items(found, read) if reader is None else found
+        if read.how is How.OUTPUT and root in OWN_NAMES:
+            return None
         found = self._bare(path, read, may_be_step="steps" in roots)
         return self._outside_items(found, read) if reader is None else found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from coordinator.core.ids import underscored
 from coordinator.core.schemas import Schema
 from coordinator.definitions.contracts import impossible
 from coordinator.definitions.faults import listed
@@ -30,12 +31,34 @@ class ResultKeys:
         step, rest = target.step, target.rest
         if not rest or rest[0] in ALWAYS_THERE or not target.needs_result:
             return
+        outputs = step.common["outputs"]
+        if outputs is not None and rest[0] in ("outputs", *outputs):
+            self._check_output(read, step, outputs, rest)
+            return
         keys = rest[1:] if rest[0] in _RESULT else rest
         for schema in self._schemas(step):
             found = impossible(schema, keys)
             if found is not None:
                 self._report(read, step, *found)
                 return
+
+    def _check_output(
+        self, read: Read, step: Step, outputs: Mapping[str, object], rest: tuple[str, ...]
+    ) -> None:
+        if rest[0] == "outputs" and len(rest) > 1 and rest[1] not in outputs:
+            told = f'the outputs of "{step.id}" do not have "{rest[1]}"'
+            near = self.report.faults.did_you_mean(rest[1], outputs)
+            hint = near or f"It has: {listed(outputs)}."
+            self.report.inside("WF085", read.at, read.reference.column, told, hint)
+
+    def check_names(self, step: Step) -> None:
+        """Warn of outputs that nobody can read by their bare name."""
+        for name in step.common["outputs"] or ():
+            if name in ALWAYS_THERE or name in (*_RESULT, "outputs"):
+                told = f'"{name}" of a step means something else'
+                place = f"steps.{underscored(step.id)}.outputs.{name}"
+                hint = f"Read this one as {place}, or rename it."
+                self.report.key("WF027", (*step.origin("outputs"), name), told, hint)
 
     def _schemas(self, step: Step) -> Iterable[Schema]:
         """Those that whatever the step returns has to fit; a fallback may return something else."""

@@ -41,6 +41,8 @@ class How(Enum):
     """A missing value is null."""
     AFTER = "after"
     """A condition asked after the step's inner steps."""
+    OUTPUT = "output"
+    """A template rendered after the step's own success, inner steps included."""
     LABEL = "label"
     """A template for people; it makes no edge."""
 

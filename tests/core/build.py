@@ -184,6 +184,7 @@ def _node(scope: str, index: int, step: Step, known: dict[str, Node]) -> Node:
     condition = keys.pop("condition", None)
     undo = keys.pop("undo", None)
     fallback = keys.pop("fallback", None)
+    given = {name: compile_value(text) for name, text in keys.pop("outputs", {}).items()}
     on_error = OnError(action=OnErrorAction(keys.pop("on_error", "abort")))
     if isinstance(fallback, str):
         on_error = OnError(action=OnErrorAction.FALLBACK, persona=fallback)
@@ -201,6 +202,7 @@ def _node(scope: str, index: int, step: Step, known: dict[str, Node]) -> Node:
         on_error=on_error,
         retry=Retry(**keys.pop("retry", {})),
         undo=None if undo is None else _graph(f"{path}/undo", undo, known),
+        outputs=given,
         **keys,
     )
     known[path] = node

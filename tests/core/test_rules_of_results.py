@@ -12,7 +12,17 @@ import pytest
 from coordinator.core.definition import Channel
 from coordinator.core.schema_checks import check_schema
 from coordinator.core.schemas import Contract, Schema
-from tests.core.build import Step, as_mapping, ask, git, workflow
+from tests.core.build import (
+    Step,
+    as_mapping,
+    ask,
+    conditional,
+    git,
+    human,
+    parallel,
+    repeat,
+    workflow,
+)
 from tests.core.story import Story
 
 PLAN = {
@@ -192,3 +202,183 @@ def test_a_human_is_not_asked_with_params_that_the_persona_does_not_take() -> No
 
     assert story.starts() == ["end failed"]
     assert not story.questions
+
+
+# Outputs
+
+
+def ended(story: Story) -> Any:
+    """What the run's own outputs are."""
+    return story.run.record.outputs
+
+
+def test_outputs_are_rendered_when_the_step_has_succeeded_and_become_keys_of_it() -> None:
+    """`steps.x.outputs.name` is the output, and `steps.x.name` too."""
+    story = begun(
+        ask("a", outputs={"version": "{{ result.tag }}", "text": "v{{ result.tag }}"}),
+        ask("b", "a", params={"x": "{{ steps.a.outputs.version }}", "y": "{{ a.text }}"}),
+    )
+
+    story.passes("a", result={"tag": 3})
+
+    assert as_mapping(story.requests["b"].payload["params"]) == {"x": 3, "y": "v3"}
+
+
+def test_an_output_comes_before_a_key_of_the_result_of_the_same_name() -> None:
+    """The name falls through to the outputs before it falls through to the result."""
+    story = begun(
+        ask("a", outputs={"tag": "new"}),
+        outputs={"tag": "{{ a.tag }}", "old": "{{ a.result.tag }}", "other": "{{ a.other }}"},
+    )
+
+    story.passes("a", result={"tag": "old", "other": 1})
+
+    assert ended(story) == {"tag": "new", "old": "old", "other": 1}
+
+
+def test_a_step_without_outputs_may_return_a_key_of_that_name() -> None:
+    """`steps.x.outputs` is the result's key where the step declares no outputs."""
+    story = begun(ask("a"), outputs={"x": "{{ a.outputs.x }}"})
+
+    story.passes("a", result={"outputs": {"x": 1}})
+
+    assert ended(story) == {"x": 1}
+
+
+def test_outputs_read_the_result_the_verdict_and_everything_else_in_scope() -> None:
+    """`result` is what the step returned, `verdict` what it concluded."""
+    outputs = {
+        "all": "{{ result }} {{ verdict }} {{ task.id }} {{ steps.a.result }} {{ run.status }}"
+    }
+    story = begun(ask("a"), ask("b", "a", outputs=outputs), outputs={"all": "{{ b.all }}"})
+
+    story.passes("a", result="one")
+    story.replies("b", verdict="fail", result="two")
+
+    assert ended(story) == {"all": "two fail T-1 one running"}
+
+
+def test_an_output_that_cannot_be_rendered_fails_the_attempt_with_step_error() -> None:
+    """A missing value in an output is a failure, and it names the output."""
+    story = begun(ask("a", outputs={"tag": "{{ result.tag }}"}, retry={"max_attempts": 3}))
+
+    assert story.passes("a", result={}) == ["end failed"]
+
+    found, message = error(story, "a")
+    assert found == "step_error"
+    assert message.startswith("outputs.tag: ")
+    assert "result.tag is missing" in message
+
+
+def test_a_step_that_did_not_succeed_has_no_outputs() -> None:
+    """Nothing is rendered for a step that failed, even if that is tolerated."""
+    story = begun(
+        ask("a", on_error="continue", outputs={"tag": "x"}),
+        ask("b", "a", condition="steps.a.outputs.tag == null && a.tag == null"),
+    )
+
+    assert story.replies("a", error="refused") == ["ask b #1"]
+
+
+def test_outputs_are_those_of_the_attempt_that_succeeded() -> None:
+    """Another attempt gives outputs of its own."""
+    story = begun(
+        repeat(
+            "fix",
+            steps=[ask("qa", outputs={"n": "{{ result.n }}"})],
+            until="steps.qa.n == 2",
+            most=3,
+            outputs={"last": "{{ steps.qa.n }}", "times": "{{ result.qa.n }}"},
+        ),
+        outputs={"n": "{{ steps.qa.n }}", "last": "{{ fix.last }}", "times": "{{ fix.times }}"},
+    )
+
+    assert story.passes("fix#1/qa", result={"n": 1}) == ["ask fix#2/qa #1"]
+    story.passes("fix#2/qa", result={"n": 2})
+
+    assert ended(story) == {"n": 2, "last": 2, "times": 2}
+
+
+def test_outputs_of_a_container_read_its_inner_steps_and_its_result() -> None:
+    """A container's outputs are rendered when all in it is done."""
+    story = begun(
+        parallel(
+            "both",
+            steps=[ask("a", outputs={"n": "{{ result.n }}"}), ask("b")],
+            outputs={"sum": "{{ steps.a.n + steps.b.n }}", "ids": "{{ result | length }}"},
+        ),
+        conditional(
+            "maybe",
+            "both",
+            when="both.sum > 4",
+            then=[ask("c")],
+            outputs={"did": "{{ steps.c.result }}"},
+        ),
+        outputs={
+            "sum": "{{ both.sum }}",
+            "ids": "{{ both.outputs.ids }}",
+            "did": "{{ maybe.did }}",
+        },
+    )
+
+    story.passes("both/a", result={"n": 2})
+    assert story.passes("both/b", result={"n": 3}) == ["ask maybe/c #1"]
+    story.passes("maybe/c", result="done")
+
+    assert ended(story) == {"sum": 5, "ids": 2, "did": "done"}
+
+
+def test_outputs_of_a_container_that_cannot_be_rendered_fail_it_and_its_on_error_applies() -> None:
+    """step_error of a container is handled as any failure of it."""
+    story = begun(
+        parallel("p", steps=[ask("a")], outputs={"x": "{{ steps.a.x }}"}, on_error="continue"),
+        ask("b", "p"),
+    )
+
+    assert story.passes("p/a", result={}) == ["ask b #1"]
+    assert story.node("p") == "failed"
+
+
+def test_outputs_of_a_human_step_read_the_answer() -> None:
+    """What a human fills in is the result."""
+    story = begun(human("ok", outputs={"who": "{{ result.by }}"}), outputs={"who": "{{ ok.who }}"})
+
+    story.answers("ok", "approve", by="ann")
+
+    assert ended(story) == {"who": "ann"}
+
+
+def test_a_review_sees_a_step_whose_outputs_are_there_already() -> None:
+    """Outputs are rendered before the review, so that a step which cannot give them fails first."""
+    story = begun(
+        ask("a", review=True, outputs={"n": "{{ result.n }}"}), outputs={"n": "{{ a.n }}"}
+    )
+
+    assert story.passes("a", result={"n": 1}) == ["question a"]
+    story.answers("a", "continue", by="ann")
+
+    assert ended(story) == {"n": 1}
+
+
+def test_what_a_human_gives_in_the_place_of_a_failed_step_gives_outputs_too() -> None:
+    """`continue` with a given result renders the outputs from that."""
+    story = begun(
+        ask("a", on_error="escalate", outputs={"n": "{{ result.n }}"}), outputs={"n": "{{ a.n }}"}
+    )
+
+    story.replies("a", error="refused")
+    assert story.answers("a", "continue", by="ann") == ["question a"]
+    assert error(story, "a")[0] == "step_error"
+    story.answers("a", "continue", by="ann", values={"n": 4})
+
+    assert ended(story) == {"n": 4}
+
+
+def test_outputs_of_a_dependency_travel_with_a_request() -> None:
+    """What a persona is shown of the steps before it includes their outputs."""
+    story = begun(ask("a", outputs={"n": "{{ result.n }}"}), ask("b", "a"))
+
+    story.passes("a", result={"n": 1})
+
+    payload: Any = story.requests["b"].payload
+    assert payload["context"]["steps"]["a"]["outputs"] == {"n": 1}

@@ -157,3 +157,90 @@ def test_an_empty_schema_asks_for_nothing() -> None:
     assert not faults
     assert found is not None
     assert found.persona.contract.input is None
+
+
+# Outputs
+
+
+def test_outputs_read_the_own_result_and_make_edges_to_other_steps() -> None:
+    found = compiled(
+        HEAD
+        + """
+  - {id: a, persona: worker}
+  - {id: b, persona: worker, outputs: {x: "{{ result.x }} {{ verdict }}", y: "{{ a.result }}"}}
+"""
+    ).workflow
+
+    assert found.nodes["b"].dependencies == ("a",)
+    assert set(found.nodes["b"].outputs) == {"x", "y"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "rule", "message"),
+    [
+        (
+            '- {id: a, persona: worker, outputs: {x: "{{ steps.a.result }}"}}',
+            "WF043",
+            'step "a" reads its own result',
+        ),
+        (
+            '- {id: a, persona: worker, outputs: {x: "{{ reslut }}"}}',
+            "WF052",
+            '"reslut" is not known here',
+        ),
+        (
+            '- {id: a, persona: worker, params: {x: "{{ result }}"}}',
+            "WF052",
+            '"result" is not known here',
+        ),
+        (
+            '- {id: a, persona: worker, outputs: {x: "{{ result | nosuch }}"}}',
+            "WF051",
+            "",
+        ),
+        (
+            "- {id: a, persona: worker, outputs: {version: 1}}\n"
+            '  - {id: b, persona: worker, params: {x: "{{ a.outputs.vresion }}"}}',
+            "WF085",
+            'the outputs of "a" do not have "vresion"',
+        ),
+        (
+            "- {id: a, persona: worker, outputs: {verdict: 1}}",
+            "WF027",
+            '"verdict" of a step means something else',
+        ),
+        (
+            "- {id: a, type: parallel, outputs: {x: '{{ b.x }}'}, "
+            "steps: [{id: b, persona: worker, condition: task.x}]}",
+            "WF058",
+            '"b.x" may be missing',
+        ),
+        (
+            "- {id: a, type: foreach, items: [1], outputs: {x: '{{ b.x }}'}, "
+            "steps: [{id: b, persona: worker}]}",
+            "WF045",
+            "",
+        ),
+    ],
+)
+def test_outputs_that_cannot_be_are_faults(steps: str, rule: str, message: str) -> None:
+    [(found, said)] = told(f"  {steps}\n")
+
+    assert found == rule
+    assert said.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "- {id: a, type: parallel, outputs: {x: '{{ b.x }}'}, steps: [{id: b, persona: worker}]}",
+        "- {id: a, type: repeat, max_iterations: 2, until: b.x, outputs: {x: '{{ b.x }}'}, "
+        "steps: [{id: b, persona: worker}]}",
+        "- {id: a, persona: worker, outputs: {version: 1}}\n"
+        '  - {id: b, persona: worker, params: {x: "{{ a.outputs.version }} {{ a.version }}"}}',
+        "- {id: a, persona: strict, params: {depth: 1}, outputs: {version: 1}}\n"
+        '  - {id: b, persona: worker, params: {x: "{{ a.version }} {{ a.score }}"}}',
+    ],
+)
+def test_outputs_can_be_read_where_they_are(steps: str) -> None:
+    assert told(f"  {steps}\n") == []

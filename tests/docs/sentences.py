@@ -50,7 +50,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "on_error": "what follows once the attempts are used up; see below",
         "undo": "steps that run if the run fails or is cancelled after this step has settled",
         "params": "what is handed to whoever does the step; templates are rendered",
-        "outputs": "checked, without effect in this version",
+        "outputs": "name: template; rendered when the step has succeeded, then keys of the step",
         "result_schema": "JSON Schema of the result; a reply that does not fit is `invalid_reply`",
         "git": "what this step may change",
         "invariants": "checked, without effect in this version",
