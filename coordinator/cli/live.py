@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from coordinator.cli.connection import definition_of, find_run
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from coordinator.wiring import Connection
 
 _POLL_MS: Final = 1_000
+_REST: Final = 4
+"""How many times longer than reading a run took it is left alone: many nodes take long."""
+_LONGEST_REST_SECONDS: Final = 2.0
 _PATIENCE: Final = 20
 _PAUSE_SECONDS: Final = 0.1
 _MARKS: Final = {
@@ -63,7 +67,9 @@ async def changes(connection: Connection, run: RunId) -> AsyncIterator[Change]:
     after, is_news = "0-0", True
     while True:
         records = await connection.desk.journal(run, after=after, wait_ms=_POLL_MS)
+        began = monotonic()
         [stored] = await connection.store.load([run])
+        took = monotonic() - began
         if stored is None:
             await _refuse(connection, run)
             continue
@@ -72,6 +78,7 @@ async def changes(connection: Connection, run: RunId) -> AsyncIterator[Change]:
         if records or (is_news and has_ended):
             is_news = False
             yield Change(state=stored.state, records=tuple(records))
+            await asyncio.sleep(min(took * _REST, _LONGEST_REST_SECONDS))
         elif has_ended:
             return
 

@@ -120,11 +120,13 @@ class WorkflowEngine:
         began = await self._desk.now_ms()
         after = "0-0"
         while True:
-            stored = (await self._store.load([run]))[0]
-            if stored is not None and stored.state.record.status.is_final:
-                return _result(stored.state)
-            if stored is None:
+            [record] = await self._store.records([run])
+            if record is None:
                 await self._check_refused(run)
+            elif record.status.is_final:
+                [stored] = await self._store.load([run])
+                if stored is not None:
+                    return _result(stored.state)
             waited = (await self._desk.now_ms() - began) / 1_000
             if timeout is not None and waited >= timeout:
                 raise RunTimeoutError(run, timeout)

@@ -19,7 +19,7 @@ from coordinator.core.commands import (
 )
 from coordinator.core.definition import Channel
 from coordinator.core.ids import RunId, message_id
-from coordinator.core.state import Changes, RunState
+from coordinator.core.state import Changes, RunRecord, RunState
 from coordinator.memory_store.memory import Memory
 from coordinator.messages import request_fields, timer_text
 from coordinator.ports import (
@@ -41,6 +41,11 @@ class MemoryRunStore:
     async def load(self, runs: Sequence[RunId]) -> list[StoredRun | None]:
         """As `RunStore.load`."""
         return [self._memory.runs.get(run) for run in runs]
+
+    async def records(self, runs: Sequence[RunId]) -> list[RunRecord | None]:
+        """As `RunStore.records`."""
+        found = [self._memory.runs.get(run) for run in runs]
+        return [stored.state.record if stored else None for stored in found]
 
     async def revisions(self, runs: Sequence[RunId]) -> list[int]:
         """As `RunStore.revisions`."""

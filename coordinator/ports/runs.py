@@ -10,7 +10,7 @@ from typing import Protocol
 from coordinator.core.commands import Command
 from coordinator.core.events import Event
 from coordinator.core.ids import RunId
-from coordinator.core.state import Changes, RunHead, RunState
+from coordinator.core.state import Changes, RunHead, RunRecord, RunState
 
 
 class SourceKind(StrEnum):
@@ -97,6 +97,14 @@ class RunStore(Protocol):
 
     async def load(self, runs: Sequence[RunId]) -> list[StoredRun | None]:
         """The runs as last committed, in the order asked; None for one that does not exist.
+
+        Raises:
+            StoreUnavailableError: nothing was read.
+        """
+
+    async def records(self, runs: Sequence[RunId]) -> list[RunRecord | None]:
+        """The small changing part of each run, in the order asked; None for one that does not
+        exist. What it costs does not depend on how many nodes a run has.
 
         Raises:
             StoreUnavailableError: nothing was read.

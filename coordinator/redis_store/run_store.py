@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 from coordinator import faults
 from coordinator.child_messages import begin_fields, end_fields, stop_fields
+from coordinator.core.codec import record_from
 from coordinator.core.commands import (
     AskHuman,
     ClearTimer,
@@ -20,7 +21,8 @@ from coordinator.core.commands import (
 )
 from coordinator.core.definition import Channel
 from coordinator.core.ids import OURSELVES, RunId, message_id, run_id_for
-from coordinator.core.jsontext import dump
+from coordinator.core.jsontext import dump, parse
+from coordinator.core.state import RunRecord
 from coordinator.messages import VERSION, request_fields, timer_text
 from coordinator.ports import CommitResult, CommitStatus, SourceKind, StoredRun, Transition
 from coordinator.redis_store import keys as names
@@ -50,6 +52,12 @@ class RedisRunStore:
         commands = [("HGETALL", self._keys.run(run)) for run in runs]
         replies = await scripting.run(self.link, *commands, is_repeatable=True)
         return [run_from(run, reply) for run, reply in zip(runs, replies, strict=True)]
+
+    async def records(self, runs: Sequence[RunId]) -> list[RunRecord | None]:
+        """As `RunStore.records`."""
+        commands = [("HGET", self._keys.run(run), "record") for run in runs]
+        replies = await scripting.run(self.link, *commands, is_repeatable=True)
+        return [record_from(parse(reply)) if reply else None for reply in replies]
 
     async def revisions(self, runs: Sequence[RunId]) -> list[int]:
         """As `RunStore.revisions`."""

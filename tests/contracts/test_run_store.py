@@ -88,6 +88,15 @@ async def test_a_transition_changes_what_it_names_and_nothing_else(world: World)
     assert (len(stored.state.results), len(stored.state.values)) == (0, 0)
 
 
+async def test_the_record_of_a_run_is_read_without_the_rest(world: World) -> None:
+    store = world.store()
+    await store.commit([first(nodes={"a": running()})])
+    change = later(record=RunRecord(status=RunStatus.FAILED, at_ms=7, error={"class": "gate"}))
+    await store.commit([change])
+
+    assert await store.records([RUN, OTHER]) == [change.changes.record, None]
+
+
 async def test_a_transition_on_an_old_revision_changes_nothing(world: World) -> None:
     store, source = world.store(), world.source()
     await store.commit([first()])
