@@ -46,24 +46,9 @@ def _persona() -> Mapping[str, Any]:
 
 
 def _config() -> Mapping[str, Any]:
-    from coordinator.config import SETTINGS
+    from coordinator.config import settings_schema
 
-    properties: dict[str, Any] = {}
-    for one in SETTINGS:
-        group, _, name = one.key.rpartition(".")
-        inner = properties
-        if group:
-            empty = {"type": "object", "additionalProperties": False, "properties": {}}
-            inner = properties.setdefault(group, empty)["properties"]
-        inner[name] = {"description": one.help}
-        if one.default:
-            inner[name]["default"] = one.default
-    return {
-        "title": "coordinator.yaml",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": properties,
-    }
+    return {"title": "coordinator.yaml", **settings_schema()}
 
 
 def _scenario() -> Mapping[str, Any]:

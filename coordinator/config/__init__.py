@@ -13,6 +13,7 @@ from coordinator.config.load import (
     unknown_variables,
 )
 from coordinator.config.masking import mask_url, masked
+from coordinator.config.schema_json import settings_schema
 from coordinator.config.settings import (
     ConfigError,
     FolderSettings,
@@ -42,6 +43,7 @@ __all__ = [
     "load_settings",
     "mask_url",
     "masked",
+    "settings_schema",
     "settings_table",
     "unknown_variables",
 ]

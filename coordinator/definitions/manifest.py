@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, get_type_hints
 
@@ -9,6 +10,7 @@ from coordinator.core.definition import Ask
 from coordinator.core.lowering import Mark, StepType
 from coordinator.definitions.models import StepKeys
 from coordinator.definitions.schema_json import DIALECT, keys_schema
+from coordinator.definitions.sentences import SENTENCES
 
 _ANYTHING: Final[dict[str, Any]] = {"type": "object"}
 
@@ -16,6 +18,10 @@ _ANYTHING: Final[dict[str, Any]] = {"type": "object"}
 def manifest(step_type: StepType, *, is_built_in: bool) -> dict[str, Any]:
     """The step type as JSON: what it is for, takes, gives, needs, and what it is lowered to."""
     primitive = primitive_of(step_type)
+    section = step_type.name if is_built_in else ""
+    sentences = SENTENCES.get(section, {})
+    own = keys_schema(step_type.keys, step_type.description, section)
+    common = keys_schema(StepKeys, "keys of every step", "step")
     return {
         "type": step_type.name,
         "description": step_type.description,
@@ -24,11 +30,11 @@ def manifest(step_type: StepType, *, is_built_in: bool) -> dict[str, Any]:
         "runs_in": "coordinator" if step_type.executor is not None else "decider",
         "primitive": primitive.__name__.lower(),
         "requirements": [each.value for each in step_type.needs],
-        "keys": [_key(name, each) for name, each in step_type.keys.model_fields.items()],
+        "keys": [_key(name, each, sentences) for name, each in step_type.keys.model_fields.items()],
         "inputs": _inputs(step_type, takes_params=primitive is Ask),
         "outputs": _outputs(step_type),
-        "schema": {"$schema": DIALECT, **keys_schema(step_type.keys, step_type.description)},
-        "common_schema": {"$schema": DIALECT, **keys_schema(StepKeys, "keys of every step")},
+        "schema": {"$schema": DIALECT, **own},
+        "common_schema": {"$schema": DIALECT, **common},
     }
 
 
@@ -72,7 +78,7 @@ def _outputs(step_type: StepType) -> dict[str, Any]:
     return outputs
 
 
-def _key(name: str, field: Any) -> dict[str, Any]:
+def _key(name: str, field: Any, sentences: Mapping[str, str]) -> dict[str, Any]:
     marks = [each.value for each in field.metadata if isinstance(each, Mark)]
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     return {
@@ -80,5 +86,5 @@ def _key(name: str, field: Any) -> dict[str, Any]:
         "required": field.is_required(),
         "holds": marks[0] if marks else "value",
         "default": default,
-        "description": field.description or "",
+        "description": sentences.get(field.alias or name, field.description or ""),
     }

@@ -11,18 +11,34 @@ from coordinator.definitions.check import fields_of, mark_of
 from coordinator.definitions.infer import PERSONA_REQUEST
 from coordinator.definitions.models import (
     PERSONA_KINDS,
+    DefaultsKeys,
     Each,
+    GitKeys,
     Inner,
+    MatchKeys,
+    ParameterKeys,
     PersonaKeys,
+    RetryKeys,
     Shown,
     StepKeys,
     WorkflowKeys,
 )
 from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
+from coordinator.definitions.sentences import SENTENCES
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
+_KIND: Final = SENTENCES["persona"]["kind"].replace("`", "")
+_SECTIONS: Final[Mapping[type[Any], str]] = {
+    DefaultsKeys: "defaults",
+    GitKeys: "git",
+    MatchKeys: "match",
+    ParameterKeys: "parameter",
+    RetryKeys: "retry",
+}
+"""Model inside another one -> the sentences about its keys."""
+
 _CONDITION: Final[Schema] = {
     "type": ["string", "boolean"],
     "description": "a condition, without {{ }}",
@@ -74,7 +90,7 @@ def workflow_schema(step_types: Mapping[str, StepType]) -> Schema:
     }
     for name, each in sorted(step_types.items()):
         defs[f"step-{name}"] = _one_type(each, defs)
-    top = _object(WorkflowKeys, defs)
+    top = _object(WorkflowKeys, defs, "workflow")
     _add_spellings(top, WORKFLOW_SPELLINGS)
     top["required"] = [key for key in top["required"] if key != "steps"]
     top["anyOf"] = [{"required": ["steps"]}, {"required": ["subtasks"]}]
@@ -86,9 +102,9 @@ def persona_schema() -> Schema:
     defs: Schema = {"duration": _DURATION}
     choices = []
     for kind, model in sorted(PERSONA_KINDS.items()):
-        common, own = _object(PersonaKeys, defs), _object(model, defs)
-        joined = _joined(common, own, f"a persona of kind {kind}")
-        joined["properties"]["kind"] = {"const": kind}
+        own = _object(model, defs, "human persona" if kind == "human" else kind)
+        joined = _joined(_object(PersonaKeys, defs, "persona"), own, f"a persona of kind {kind}")
+        joined["properties"]["kind"] = {"const": kind, "description": _KIND}
         defs[f"persona-{kind}"] = joined
         choices.append(
             {
@@ -101,20 +117,23 @@ def persona_schema() -> Schema:
         "title": "Persona",
         "type": "object",
         "required": ["name", "kind"],
-        "properties": {"kind": {"enum": sorted(PERSONA_KINDS)}},
+        "properties": {"kind": {"enum": sorted(PERSONA_KINDS), "description": _KIND}},
         "allOf": choices,
         "$defs": defs,
     }
 
 
-def keys_schema(model: type[Any], description: str) -> Schema:
-    """The schema of the keys of one model alone; steps inside it are not looked into."""
+def keys_schema(model: type[Any], description: str, section: str = "") -> Schema:
+    """The schema of the keys of one model alone; steps inside it are not looked into.
+
+    `section` is where the sentences about its keys are.
+    """
     defs: Schema = {
         "duration": _DURATION,
         "condition": _CONDITION,
         "steps": {"type": ["array", "object"], "description": "steps, as a list or by id"},
     }
-    return {**_object(model, defs), "description": description, "$defs": defs}
+    return {**_object(model, defs, section), "description": description, "$defs": defs}
 
 
 def _step(step_types: Mapping[str, StepType]) -> Schema:
@@ -131,15 +150,22 @@ def _step(step_types: Mapping[str, StepType]) -> Schema:
     }
     return {
         "type": "object",
-        "properties": {"type": {"enum": sorted(step_types)}},
+        "properties": {
+            "type": {
+                "enum": sorted(step_types),
+                "enumDescriptions": [step_types[name].description for name in sorted(step_types)],
+                "description": _plain(SENTENCES["step"]["type"]),
+            }
+        },
         "allOf": [*choices, untyped],
     }
 
 
 def _one_type(step_type: StepType, defs: Schema) -> Schema:
-    common, own = _object(StepKeys, defs), _object(step_type.keys, defs)
+    common = _object(StepKeys, defs, "step")
+    own = _object(step_type.keys, defs, step_type.name)
     joined = _joined(common, own, step_type.description)
-    joined["properties"]["type"] = {"const": step_type.name}
+    joined["properties"]["type"] = {"const": step_type.name, "description": step_type.description}
     spelled = {other: key for other, key in STEP_SPELLINGS.items() if key in joined["properties"]}
     required = set(joined["required"])
     _add_spellings(joined, spelled)
@@ -180,17 +206,25 @@ def _joined(common: Schema, own: Schema, description: str) -> Schema:
 def _add_spellings(schema: Schema, spellings: Mapping[str, str]) -> None:
     for other, key in spellings.items():
         about = schema["properties"][key]
-        schema["properties"][other] = {**about, "description": f"accepted spelling of {key}"}
+        same = {"allOf": [{"$ref": about["$ref"]}]} if "$ref" in about else about
+        schema["properties"][other] = {
+            **same,
+            "description": f"accepted spelling of {key}",
+            "doNotSuggest": True,
+        }
 
 
-def _object(model: type[Any], defs: Schema) -> Schema:
+def _object(model: type[Any], defs: Schema, section: str = "") -> Schema:
     """The schema of one model, with what its marks say in the place of their plain types."""
+    sentences = SENTENCES.get(section, {})
     plain = model.model_json_schema(by_alias=True)
     defs.update(plain.get("$defs", {}))
     properties = {}
     for key, about in fields_of(model).items():
         given = _simplified(plain["properties"][key])
         properties[key] = _marked(mark_of(about), given, defs)
+        if key in sentences:
+            properties[key]["description"] = _plain(sentences[key])
     return {
         "type": "object",
         "properties": properties,
@@ -199,12 +233,20 @@ def _object(model: type[Any], defs: Schema) -> Schema:
     }
 
 
+def _plain(sentence: str) -> str:
+    """A sentence for an editor, which shows it alone and takes it for plain text."""
+    return sentence.replace("`", "").removesuffix("; see below")
+
+
 def _marked(mark: object, plain: Schema, defs: Schema) -> Schema:
     match mark:
         case Inner(model=model):
-            return _object(model, defs)
+            return _object(model, defs, _SECTIONS.get(model, ""))
         case Each(model=model):
-            return {"type": "object", "additionalProperties": _object(model, defs)}
+            return {
+                "type": "object",
+                "additionalProperties": _object(model, defs, _SECTIONS.get(model, "")),
+            }
         case Shown(schema=schema):
             return dict(schema)
         case Mark() if mark in _MARKED:

@@ -53,12 +53,15 @@ def _closed(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> d
 
 _REPLY: Final = _closed(
     {
-        "verdict": {"enum": ["pass", "fail", "unknown"]},
+        "verdict": _about({"enum": ["pass", "fail", "unknown"]}, "what the persona concludes"),
         "status": _about(_TEXT, "a word for the verdict, as personas write it"),
         "result": {"description": "what the persona returns"},
-        "error": {"enum": [each.value for each in ErrorClass]},
-        "message": _TEXT,
-        "retryable": {"type": "boolean"},
+        "error": _about(
+            {"enum": [each.value for each in ErrorClass]},
+            "the class of the failure; timeout without after: nothing is ever said",
+        ),
+        "message": _about(_TEXT, "what the failure says"),
+        "retryable": _about({"type": "boolean"}, "whether another attempt may help"),
         "after": _DURATION,
     }
 )
@@ -66,9 +69,9 @@ _SIGNAL: Final = {
     **_closed(
         {
             "at": _DURATION,
-            "by": _TEXT,
-            "comment": _TEXT,
-            "reason": _TEXT,
+            "by": _about(_TEXT, "who says it"),
+            "comment": _about(_TEXT, "what they add"),
+            "reason": _about(_TEXT, "another word for comment"),
             "values": _about(_ANY_OBJECT, "the fields of the form, or what comes with the signal"),
             SIGNAL: _about(_TEXT, "the name that a wait step waits for"),
             **{word: _about(_TEXT, "the path of the node") for word in ANSWERS},
@@ -79,7 +82,7 @@ _SIGNAL: Final = {
 }
 _EXPECT: Final = _closed(
     {
-        "status": {"enum": list(ENDINGS)},
+        "status": _about({"enum": list(ENDINGS)}, "how the run ends"),
         "nodes": {
             "type": "object",
             "description": "path or glob -> status",
@@ -100,16 +103,20 @@ SCENARIO: Final = _closed(
     {
         "scenario": _about(_TEXT, "what is claimed"),
         "workflow": _about(_TEXT, "a file, or the name of a workflow"),
-        "task": _ANY_OBJECT,
-        "params": _ANY_OBJECT,
+        "task": _about(_ANY_OBJECT, "the task that is run"),
+        "params": _about(_ANY_OBJECT, "the parameters that are submitted"),
         "starts_at": _MOMENT,
         "replies": {
             "type": "object",
             "description": "node path or glob -> what is said to attempt 1, 2, …",
             "additionalProperties": {"anyOf": [_REPLY, {"type": "array", "items": _REPLY}]},
         },
-        "signals": {"type": "array", "items": _SIGNAL},
-        "expect": {**_EXPECT, "minProperties": 1},
+        "signals": {
+            "type": "array",
+            "description": "what people say to the run, and when",
+            "items": _SIGNAL,
+        },
+        "expect": {**_EXPECT, "minProperties": 1, "description": "what has to be so at the end"},
     },
     required=("workflow", "expect"),
 )

@@ -5,15 +5,20 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from coordinator.config import (
     SETTINGS,
     ConfigError,
+    file_faults,
     find_file,
     load_settings,
     masked,
+    settings_schema,
     settings_table,
     unknown_variables,
 )
@@ -176,3 +181,50 @@ def test_importing_the_settings_loads_no_library() -> None:
     loaded = set(done.stdout.split())
     assert "coordinator.config" in loaded
     assert not loaded & {"yaml", "pydantic", "asyncio", "jinja2", "difflib", "urllib.request"}
+
+
+# The JSON Schema
+
+
+def _is_valid(text: str) -> bool:
+    return Draft202012Validator(settings_schema()).is_valid(yaml.safe_load(text))
+
+
+def test_the_schema_knows_every_setting_with_its_sentence_and_its_default() -> None:
+    Draft202012Validator.check_schema(settings_schema())
+    for one in SETTINGS:
+        about: Any = settings_schema()
+        for part in one.key.split("."):
+            about = about["properties"][part]
+        assert about["description"] == f"{one.help} ({one.environment})".replace("`", "")
+        if one.default:
+            assert Draft202012Validator(about).is_valid(about["default"]), one.key
+            assert str(about["default"]).lower() == one.default
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis: {uri: x}", "log: info", "log: {level: loud}", "worker: {concurrency: 0}",
+        "metrics: {port: many}", "redis: {require_aof: maybe}", "lease: 0", "env: a b",
+        "sourec: {url: x}", "worker: {allow_commands: 3}",
+    ],
+)  # fmt: skip
+def test_what_the_schema_refuses_the_reader_refuses(text: str) -> None:
+    assert not _is_valid(text)
+    [fault] = file_faults("coordinator.yaml", text.encode())
+    assert fault.line == 1
+    assert fault.column > 1 or fault.rule == "WF020" or text == "log: info"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis: {url: embedded, require_aof: true}", "log: {level: debug}", "lease: 15s",
+        "worker: {allow_commands: [git, ls], concurrency: 3}", "repo_roots: [/a, b]",
+        "worker: {allow_commands: 'git, ls'}", "lease: 20", "env: staging",
+    ],
+)  # fmt: skip
+def test_what_the_schema_accepts_the_reader_accepts(text: str) -> None:
+    assert _is_valid(text)
+    assert file_faults("coordinator.yaml", text.encode()) == []

@@ -18,8 +18,8 @@ from coordinator.definitions.models import (
     WorkflowKeys,
 )
 from coordinator.definitions.schema_json import persona_schema, workflow_schema
+from coordinator.definitions.sentences import SENTENCES
 from tests.docs.picture import built_in_types
-from tests.docs.sentences import SENTENCES
 
 
 def section_of(step_type: str) -> str:

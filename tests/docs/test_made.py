@@ -6,11 +6,11 @@ import pytest
 
 from coordinator.core.state import NODE_MOVES, RUN_MOVES
 from coordinator.definitions.check import fields_of
+from coordinator.definitions.sentences import SENTENCES
 from tests.architecture.source import ROOT
 from tests.docs import keys, messages, picture, rule_pages, tables
 from tests.docs.diagrams import moves_in, state_diagram
 from tests.docs.pages import PAGES, PARTS, PICTURE, made_parts, renewed, rules_with_a_page, text_of
-from tests.docs.sentences import SENTENCES
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,10 +1,14 @@
-"""What each key means, in one sentence; a test holds the lists against the models."""
+"""What each key means, in one sentence, for editors, manifests and the documentation.
+
+By section: a model of `models`, or a built-in step type. A test holds the lists against the models.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
-SENTENCES: Mapping[str, Mapping[str, str]] = {
+SENTENCES: Final[Mapping[str, Mapping[str, str]]] = {
     "workflow": {
         "schema": "version of the language",
         "name": "name of the workflow; its id is the name in small letters with dashes",
