@@ -26,7 +26,7 @@ class Starter(NamedTuple):
 
 
 def starter(name: str) -> Starter:
-    """The example of this name, with its personas and scenarios.
+    """The example of this name, with its personas, its scenarios, and the workflows that it runs.
 
     Raises:
         NotFoundError: there is none.
@@ -39,7 +39,9 @@ def starter(name: str) -> Starter:
         near = nearest(name, sorted(known))
         hint = f'did you mean "{near}"?' if near else f"there are: {listed(sorted(known), 50)}"
         raise NotFoundError(f'there is no example "{name}"; {hint}')
-    found = _files_of(known[name], files)
+    found: dict[str, str] = {}
+    for each in (known[name], *known[name].children.values()):
+        found |= _files_of(each, files)
     command = _COMMAND.search(found[f"workflows/{name}.yml"])
     return Starter(found, command[1] if command else f"coordinator run {name} --local")
 

@@ -67,7 +67,7 @@ RUNS = {
         answers={"door/approve": ("approve", "ticket=OPS-7", "--by", "ann")},
         signals=("deploy",),
         outputs={"deployed": "1.4.0", "ticket": "OPS-7"},
-        nodes={"door/window": "succeeded", "health": "succeeded"},
+        nodes={"door/window": "succeeded", "health": "succeeded", "announce": "succeeded"},
     ),
     "email-digest": Real(
         params=("max_messages=2",),
@@ -95,6 +95,16 @@ RUNS = {
         answers={"alert/acknowledge": ("approve", "cause=disk full", "--by", "on-call")},
         outputs={"severity": "critical", "looks": 1, "cause": "disk full"},
         nodes={"alert/page": "succeeded", "alert/mail": "skipped"},
+    ),
+    "notify": Real(
+        params=("to=ann", "text=The parcel is here", "channel=pager"),
+        outputs={"to": "ann", "channel": "pager"},
+        nodes={"deliver/first-heard/page": "succeeded", "deliver/first-heard/call": "succeeded"},
+    ),
+    "notify-attendees": Real(
+        answers={"look": ("approve", "note=bring cake", "--by", "ann")},
+        outputs={"reached": 3},
+        nodes={"invite[2]/tell": "succeeded", "complain": "skipped", "remind": "succeeded"},
     ),
     "research-draft-review-publish": Real(
         params=("topic=cheese",),
