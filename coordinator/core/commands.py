@@ -111,6 +111,11 @@ class EndRun:
     reply: ParentReply | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReopenRun:
+    """A run that had ended goes on; put it back on the list of open runs."""
+
+
 Command = (
     SendRequest
     | SettleRequest
@@ -120,4 +125,5 @@ Command = (
     | WithdrawQuestion
     | ContinueLater
     | EndRun
+    | ReopenRun
 )

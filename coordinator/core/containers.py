@@ -21,6 +21,7 @@ from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
 from coordinator.core.jsontext import text_of
 from coordinator.core.kept import is_of_phase, keep, let_go, shut_kept
+from coordinator.core.places import inside_of
 from coordinator.core.settle import another_round, error_of, settle, shut
 from coordinator.core.state import NodeState, NodeStatus, ScopeState
 from coordinator.core.success import succeed
@@ -105,6 +106,38 @@ def start_children(turn: Turn, scope: str, begin: int) -> None:
         turn.push("start", child_path(scope, step))
     if begin + CHUNK < len(roots):
         turn.push("children", scope, str(begin + CHUNK))
+
+
+def restart(turn: Turn, scope: str, begin: int) -> None:
+    """Start what may start in a scope that goes on where it was left, some at a time."""
+    graph, tally = turn.graph(scope), turn.scope(scope)
+    if graph is None or tally is None:
+        return
+    for step in islice(graph.nodes, begin, begin + CHUNK):
+        state = turn.node(child_path(scope, step))
+        if state.status is NodeStatus.PENDING and not state.unsettled:
+            turn.push("start", child_path(scope, step))
+    if begin + CHUNK < len(graph.nodes):
+        turn.push("restart", scope, str(begin + CHUNK))
+    elif not tally.unsettled:
+        turn.push("complete", scope)
+
+
+def go_on(turn: Turn, path: str) -> bool:
+    """Begin the container where it was left; False where it has to begin over, because it failed
+    although nothing in it did.
+    """
+    state, inside = turn.node(path), inside_of(turn, path)
+    tally = turn.scope(inside)
+    turn.note(path, state._replace(goes_on=False, is_done=False))
+    if tally is None or not (tally.unsettled or state.is_done):
+        return False
+    turn.move(path, begun(turn, turn.node(path)))
+    if isinstance(turn.define(path).primitive, Map):
+        turn.push("items" if tally.unsettled else "complete", path)
+    else:
+        turn.push("restart", inside, "0")
+    return True
 
 
 def doom(turn: Turn, error: Mapping[str, object]) -> None:

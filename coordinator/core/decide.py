@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from coordinator.core import attempts, containers, flow, hands, items, phases, waits
+from coordinator.core import attempts, containers, flow, hands, items, phases, reopen, waits
 from coordinator.core.commands import Command, ContinueLater
 from coordinator.core.context import RunScope
 from coordinator.core.definition import ErrorClass, Workflow
@@ -93,7 +93,7 @@ def decide(definition: Workflow, state: RunState | None, event: Event) -> Decisi
         state = _newborn(definition, event)
     elif isinstance(event, RunStarted):
         return Decision(state, (), None, ignored="repeated")
-    elif state.record.status.is_final:
+    elif state.record.status.is_final and not isinstance(event, RetryRequested):
         return Decision(state, (), None, ignored="ended")
     turn = Turn(definition, state, event)
     _apply(turn, event)
@@ -139,7 +139,7 @@ def _apply(turn: Turn, event: Event) -> None:
         case Replied():
             attempts.on_reply(turn, event)
         case TimerFired(kind=TimerKind.RUN_TIMEOUT):
-            phases.on_run_timeout(turn)
+            phases.on_run_timeout(turn, event.attempt)
         case TimerFired():
             attempts.on_timer(turn, event)
         case Answered():
@@ -214,6 +214,12 @@ _WORK: Final[Mapping[str, Callable[..., None]]] = {
     "open": containers.open_scope,
     "items": items.start_items,
     "children": lambda turn, scope, begin: containers.start_children(turn, scope, int(begin)),
+    "restart": lambda turn, scope, begin: containers.restart(turn, scope, int(begin)),
+    "mark": lambda turn, scope, begin, named: reopen.mark(turn, scope, int(begin), named),
+    "mark items": lambda turn, path, at, named: reopen.mark_items(turn, path, int(at), named),
+    "marked": reopen.marked,
+    "forget": reopen.forget,
+    "reopened": phases.reopened,
     "settled": _settled,
     "complete": _complete,
     "cancel": lambda turn, scope, begin: flow.cancel_children(turn, scope, int(begin)),
@@ -276,5 +282,6 @@ def _check_run_move(before: RunStatus, after: RunStatus) -> None:
     """A run passes through `running` within a decision, so that only its end is compared."""
     if before is after or before is RunStatus.PENDING:
         return
-    if after not in RUN_MOVES[before]:
+    through = RUN_MOVES[RunStatus.RUNNING] if before.is_final else frozenset()
+    if after not in RUN_MOVES[before] | through:
         raise IllegalMoveError("run", before, after)

@@ -7,7 +7,14 @@ from typing import Final
 
 from coordinator.core.attempts import ask
 from coordinator.core.compute import compute
-from coordinator.core.containers import begin_container, begun, bounded, doom, shut_when_decided
+from coordinator.core.containers import (
+    begin_container,
+    begun,
+    bounded,
+    doom,
+    go_on,
+    shut_when_decided,
+)
 from coordinator.core.context import RunScope
 from coordinator.core.definition import (
     CONTAINERS,
@@ -136,6 +143,11 @@ def _run(turn: Turn, path: str, node: Node) -> None:
 
 
 def _begin(turn: Turn, path: str, node: Node) -> None:
+    if turn.node(path).goes_on:
+        if go_on(turn, path):
+            return
+        if not isinstance(node.primitive, Loop):
+            forget_children(turn, path)
     match node.primitive:
         case Ask():
             ask(turn, path)

@@ -17,7 +17,8 @@ from coordinator.core.events import (
     SkipRequested,
 )
 from coordinator.core.flow import let_go, stop_node
-from coordinator.core.questions import changes_problem, in_words, with_changes
+from coordinator.core.questions import asked_changes, changes_problem, in_words, with_changes
+from coordinator.core.reopen import reopen
 from coordinator.core.settle import another_round, is_shut, settle
 from coordinator.core.state import NodeState, NodeStatus, Phase
 from coordinator.core.turn import PHASE_SCOPES, Turn, owner_of, parent_scope
@@ -32,6 +33,8 @@ def apply(turn: Turn, event: ByHand) -> None:
             _let_all_go(turn)
         case ContinueRequested():
             _continue(turn, event)
+        case RetryRequested() if turn.record.phase is Phase.ENDED:
+            reopen(turn, event)
         case RetryRequested():
             _retry(turn, event)
         case SkipRequested():
@@ -118,12 +121,6 @@ def _retry(turn: Turn, event: RetryRequested) -> None:
         let_go(turn, path)
     elif state.status is not _S.READY and stop_node(turn, path, then="again"):
         another_round(turn, path)
-
-
-def asked_changes(event: RetryRequested) -> dict[str, object]:
-    """What the event changes for the node's later attempts."""
-    values = {"params": dict(event.params), "prompt": event.prompt}
-    return {name: value for name, value in values.items() if value}
 
 
 def _not_again(path: str, state: NodeState) -> str:

@@ -52,14 +52,26 @@ def start_items(turn: Turn, path: str) -> None:
     if tally is None or tally.is_closed or state.status is not NodeStatus.RUNNING:
         return
     each = turn.define(path).primitive
-    left = tally.unsettled - _in_flight(state, tally)
-    room = each.max_concurrent - _in_flight(state, tally) if isinstance(each, Map) else 0
-    count = min(left, room, CHUNK)
+    under_way = _in_flight(state, tally) - tally.left
+    room = each.max_concurrent - under_way if isinstance(each, Map) else 0
+    if room > 0 and tally.left:
+        _begin_again(turn, path, state, tally)
+        return
+    count = min(tally.unsettled - _in_flight(state, tally), room, CHUNK)
     if count <= 0:
         return
     turn.note(path, state._replace(iteration=state.iteration + count))
     for index in range(state.iteration, state.iteration + count):
         open_scope(turn, f"{path}[{index}]")
+    turn.push("items", path)
+
+
+def _begin_again(turn: Turn, path: str, state: NodeState, tally: ScopeState) -> None:
+    """Let the next item go on that an earlier round of the run left unfinished."""
+    items = range(tally.again, state.iteration)
+    index = next(at for at in items if turn.scope(f"{path}[{at}]") is not None)
+    turn.scopes[path] = tally._replace(again=index + 1, left=tally.left - 1)
+    turn.push("restart", f"{path}[{index}]", "0")
     turn.push("items", path)
 
 
@@ -100,8 +112,9 @@ def cancel_items(turn: Turn, path: str, begin: int) -> None:
     state, tally = turn.node(path), turn.scope(path)
     if tally is None or tally.unsettled == 0:
         return
-    in_flight = _in_flight(state, tally)
-    turn.scopes[path] = tally._replace(unsettled=in_flight)
+    in_flight = _in_flight(state, tally) - tally.left
+    given_up = tally.cancelled + tally.left
+    turn.scopes[path] = tally._replace(unsettled=in_flight, cancelled=given_up, left=0)
     if in_flight == 0:
         turn.push("complete", path)
         return

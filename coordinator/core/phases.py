@@ -38,7 +38,7 @@ def begin(turn: Turn) -> None:
     """The run's first transition."""
     turn.record = turn.record._replace(status=RunStatus.RUNNING)
     if turn.definition.timeout_ms is not None:
-        turn.set_timer("", 0, TimerKind.RUN_TIMEOUT, turn.definition.timeout_ms)
+        turn.set_timer("", run_timer(turn), TimerKind.RUN_TIMEOUT, turn.definition.timeout_ms)
     needs_files = turn.definition.uses_files and turn.record.files is None
     if needs_files and turn.head.task.get("repo"):
         turn.push("ask", PREPARE)
@@ -46,9 +46,27 @@ def begin(turn: Turn) -> None:
         _open_main(turn)
 
 
+def run_timer(turn: Turn) -> int:
+    """The attempt that the timer of the run's time limit names; each round has one of its own."""
+    return turn.record.round - 1
+
+
+def reopened(turn: Turn) -> None:
+    """All that runs again is marked: prepare the run's files once more, then go on."""
+    if turn.record.outcome:
+        return  # it was ended meanwhile
+    if turn.definition.uses_files and turn.head.task.get("repo"):
+        turn.push("ask", PREPARE)
+    else:
+        _open_main(turn)
+
+
 def _open_main(turn: Turn) -> None:
     turn.record = turn.record._replace(phase=Phase.MAIN)
-    open_scope(turn, "")
+    if turn.scope("") is None:
+        open_scope(turn, "")
+    else:
+        turn.push("restart", "", "0")
 
 
 def on_prepared(turn: Turn) -> None:
@@ -179,7 +197,7 @@ def _finish(turn: Turn) -> None:
         status=status, phase=Phase.ENDED, ended_ms=turn.at_ms, outputs=_outputs(turn), paused_ms=0
     )
     if turn.definition.timeout_ms is not None:
-        turn.clear_timer("", 0, TimerKind.RUN_TIMEOUT)
+        turn.clear_timer("", run_timer(turn), TimerKind.RUN_TIMEOUT)
     turn.command(EndRun(status=status.value, reply=reply_of(turn)))
 
 
@@ -233,9 +251,9 @@ def terminate(turn: Turn, *, by: str, reason: str) -> None:
     _stop_all(turn)
 
 
-def on_run_timeout(turn: Turn) -> None:
+def on_run_timeout(turn: Turn, attempt: int) -> None:
     """The run's own time limit passed."""
-    if turn.record.outcome:
+    if turn.record.outcome or attempt != run_timer(turn):
         turn.ignored = "late"
         return
     error = error_of(ErrorClass.TIMEOUT, "the run's time limit passed")

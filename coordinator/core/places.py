@@ -76,6 +76,14 @@ def container_graph(run: RunReader, path: str, node: Node) -> Graph | None:
             return None
 
 
+def inside_of(run: RunReader, path: str) -> str:
+    """The scope that the container at `path` runs in now; a map's own counts its items."""
+    node, state = run.definition.node(path), run.find(path)
+    if node is not None and isinstance(node.primitive, Loop):
+        return f"{path}#{state.iteration if state else 0}"
+    return path
+
+
 def locate(run: RunReader, name: str, reader_path: str) -> str | None:
     """The path in the run of the step that `name` means to a reader at `reader_path`.
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from coordinator.core.context import result_of
 from coordinator.core.definition import Ask, Node
+from coordinator.core.events import RetryRequested
 from coordinator.core.jsontext import dump, dump_text
 from coordinator.core.state import NodeState
 from coordinator.core.steering import MAX_PROMPT
@@ -68,6 +69,12 @@ def changes_problem(node: Node, values: Mapping[str, object]) -> str:
     if len(dump(params)) > MAX_PARAMS:
         return f"the params have more than {MAX_PARAMS:,} bytes; send a reference instead"
     return ""
+
+
+def asked_changes(event: RetryRequested) -> dict[str, object]:
+    """What the event changes for the node's later attempts."""
+    values = {"params": dict(event.params), "prompt": event.prompt}
+    return {name: value for name, value in values.items() if value}
 
 
 def with_changes(

@@ -84,11 +84,12 @@ RUN_MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
     _R.RUNNING: frozenset({_R.WAITING, _R.PAUSED, *_FINAL_RUN}),
     _R.WAITING: frozenset({_R.RUNNING, _R.PAUSED, *_FINAL_RUN}),
     _R.PAUSED: frozenset({_R.RUNNING, _R.WAITING, *_FINAL_RUN}),
-    _R.SUCCEEDED: frozenset(),
-    _R.STOPPED: frozenset(),
-    _R.FAILED: frozenset(),
-    _R.CANCELLED: frozenset(),
+    _R.SUCCEEDED: frozenset({_R.RUNNING}),
+    _R.STOPPED: frozenset({_R.RUNNING}),
+    _R.FAILED: frozenset({_R.RUNNING}),
+    _R.CANCELLED: frozenset({_R.RUNNING}),
 }
+"""Which status may follow which; only a person's retry leads on from an end."""
 
 
 class Phase(StrEnum):
@@ -154,6 +155,8 @@ class NodeState(NamedTuple):
     """A container whose steps are being cancelled; it is cancelled with the last of them."""
     child: str = ""
     """The run that does, or did, the last attempt of a step that runs another workflow."""
+    goes_on: bool = False
+    """A container that, when it begins, goes on where an earlier round of the run left it."""
     then: str = ""
     """With `is_cancelling`, where a person asked for it: `skipped` or `again` instead."""
     is_held: bool = False
@@ -212,6 +215,10 @@ class ScopeState(NamedTuple):
     """Its container had enough and has succeeded; what is left runs to its own end."""
     kept: int = 0
     """How many kept scopes there are below it."""
+    again: int = 0
+    """Of a map that goes on: from which item on to look for the next one to begin again."""
+    left: int = 0
+    """Of a map that goes on: how many items there are still to begin again."""
 
     @property
     def verdict(self) -> str | None:
@@ -266,6 +273,8 @@ class RunRecord(NamedTuple):
     """Id of the newest pause or resume; an older one that comes late means nothing any more."""
     rolls_back: bool = False
     """A step failed that asks for what the run pushed to be rolled back."""
+    round: int = 1
+    """How often it has begun: once, and once more for every retry after its end."""
     advance: str = ""
     """`manual` while the run advances by hand."""
     files: Mapping[str, object] | None = None

@@ -12,6 +12,7 @@ from coordinator.core.commands import (
     Command,
     ContinueLater,
     EndRun,
+    ReopenRun,
     SendRequest,
     SetTimer,
     SettleRequest,
@@ -113,13 +114,20 @@ class MemoryRunStore:
                 memory.questions.pop((run, node), None)
             case ContinueLater():
                 memory.add("inbox", {"run": run, "continue": "1"})
-            case EndRun(reply=reply):
-                memory.open.discard(run)
-                if reply is not None:
-                    at_ms = transition.changes.record.at_ms
-                    memory.add("inbox", end_fields(reply, at_ms=at_ms))
+            case EndRun() | ReopenRun():
+                self._open_or_end(transition, command)
             case _:
                 assert_never(command)
+
+    def _open_or_end(self, transition: Transition, command: EndRun | ReopenRun) -> None:
+        memory, run = self._memory, transition.run
+        if isinstance(command, ReopenRun):
+            memory.open.add(run)
+            return
+        memory.open.discard(run)
+        if command.reply is not None:
+            at_ms = transition.changes.record.at_ms
+            memory.add("inbox", end_fields(command.reply, at_ms=at_ms))
 
     def _send(self, transition: Transition, command: SendRequest) -> None:
         if command.channel is Channel.CHILD:

@@ -14,6 +14,7 @@ from coordinator.core.commands import (
     Command,
     ContinueLater,
     EndRun,
+    ReopenRun,
     SendRequest,
     SetTimer,
     SettleRequest,
@@ -184,6 +185,8 @@ class _Program:
                 self._tell({"run": run, "continue": "1"})
             case EndRun():
                 self._end(command)
+            case ReopenRun():
+                self._call(of.named("open"), "z", "ZADD", 0, run)
             case _:
                 assert_never(command)
 

@@ -11,6 +11,7 @@ from coordinator.core.commands import (
     ClearTimer,
     ContinueLater,
     EndRun,
+    ReopenRun,
     SetTimer,
     WithdrawQuestion,
 )
@@ -276,6 +277,14 @@ async def test_ended_runs_leave_the_list_of_open_ones(world: World) -> None:
     await store.commit([later(RUN, commands=[EndRun(status="succeeded")])])
     assert [run.id for run in await desk.runs(open_only=True)] == [OTHER]
     assert [run.id for run in await desk.runs()] == [OTHER, RUN]
+
+
+async def test_a_run_that_goes_on_is_among_the_open_ones_again(world: World) -> None:
+    store, desk = world.store(), world.desk()
+    await store.commit([first(RUN)])
+    await store.commit([later(RUN, commands=[EndRun(status="failed")])])
+    await store.commit([later(RUN, revision=2, commands=[ReopenRun()])])
+    assert [run.id for run in await desk.runs(open_only=True)] == [RUN]
 
 
 async def test_the_journal_has_every_event_in_order(world: World) -> None:

@@ -10,6 +10,7 @@ from coordinator.core.commands import (
     Command,
     ContinueLater,
     EndRun,
+    ReopenRun,
     SendRequest,
     SetTimer,
     SettleRequest,
@@ -186,7 +187,7 @@ class Story:
                 self.questions[command.node] = command
             case WithdrawQuestion():
                 self.questions.pop(command.node, None)
-            case EndRun() | ContinueLater():
+            case EndRun() | ReopenRun() | ContinueLater():
                 pass
 
     def _stamp(self) -> dict[str, Any]:
@@ -233,6 +234,8 @@ def _in_words(command: Command) -> str:
             return f"retry {command.node} later"
         case AskHuman():
             return f"question {command.node}"
+        case ReopenRun():
+            return "reopen"
         case EndRun():
             return f"end {command.status}"
         case ContinueLater():

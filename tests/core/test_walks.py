@@ -154,23 +154,30 @@ class _Walk:
     def play(self) -> Story:
         self.story.starts()
         while not self.story.run.record.status.is_final:
-            self.steps += 1
-            assert self.steps < 5_000, "the run does not end"
-            self._note_requests()
-            choices = [*self.story.requests, *self.story.questions, *self._retries()]
-            choices += self._waits()
-            if self.story.run.record.agenda:
-                self.story.continues()
-            elif self.story.run.record.paused_ms and self.random.random() < 0.5:
-                self.story.resumes()
-            elif choices:
-                self._happens(self.random.choice(sorted(choices)))
-            else:
-                assert self.story.run.record.paused_ms, f"stuck: {self.story.nodes}"
-                self.story.resumes()
-            if self.unruly:
-                self._repeat_something()
+            self.go_on()
         return self.story
+
+    def go_on(self) -> None:
+        """Let one thing happen of those that could."""
+        self.steps += 1
+        assert self.steps < 5_000, "the run does not end"
+        self._note_requests()
+        choices = [*self.story.requests, *self.story.questions, *self._retries()]
+        choices += self._waits()
+        if self.story.run.record.agenda:
+            self.story.continues()
+        elif self.story.run.record.paused_ms and self.random.random() < 0.5:
+            self.story.resumes()
+        elif choices:
+            self._happens(self.random.choice(sorted(choices)))
+        else:
+            self._stuck()
+        if self.unruly:
+            self._repeat_something()
+
+    def _stuck(self) -> None:
+        assert self.story.run.record.paused_ms, f"stuck: {self.story.nodes}"
+        self.story.resumes()
 
     def _note_requests(self) -> None:
         for path, request in self.story.requests.items():
