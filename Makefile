@@ -28,7 +28,7 @@ docs: $(STAMP) ## write the parts of the pages that are made from the code
 	@$(BIN)/python -m tests.docs
 
 bench: $(STAMP) ## the figures of this machine
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks decide startup store
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks decide startup store validate
 
 clean: ## remove the environment
 	rm -rf $(VENV)

@@ -63,12 +63,14 @@ class Nearby:
     """Folders that count as above every file: that of the settings."""
     _personas: dict[tuple[tuple[Path, ...], str], Surroundings] = field(default_factory=dict)
     _workflows: dict[Path, Mapping[str, Path]] = field(default_factory=dict)
+    _roots: dict[tuple[Path, Path | None], tuple[Path, ...]] = field(default_factory=dict)
+    _folders: dict[tuple[str, tuple[Path, ...]], tuple[Path, ...]] = field(default_factory=dict)
 
     def surroundings(
         self, file: Path, top: Path | None = None, overlay: Overlay | None = None
     ) -> Surroundings:
         """The personas for a file under an overlay; those of the nearest folder win."""
-        folders = tuple(_there(root / self.names.personas for root in self.roots(file, top)))
+        folders = self.folders(self.names.personas, file, top)
         key = (folders, overlay.document.path if overlay else "")
         if key not in self._personas:
             self._personas[key] = _read_folders(folders, overlay)
@@ -79,13 +81,25 @@ class Nearby:
     ) -> WorkflowsAround:
         """The workflows that a file may run, and their personas under an overlay."""
         own = file.absolute().parent
-        folders = _there(root / self.names.workflows for root in self.roots(file, top))
-        folders = [*folders, *([] if own in folders else [own])]
+        folders = self.folders(self.names.workflows, file, top)
+        folders = (*folders, *(() if own in folders else (own,)))
         return WorkflowsAround(self, folders, top, overlay)
 
-    def roots(self, file: Path, top: Path | None) -> list[Path]:
+    def roots(self, file: Path, top: Path | None) -> Sequence[Path]:
         """The folders in which what a file refers to is looked for, the nearest first."""
-        return [*above(file.absolute().parent, top), *self.also_above]
+        key = (file.parent, top)
+        if key not in self._roots:
+            there = (*above(file.absolute().parent, top), *self.also_above)
+            self._roots[key] = tuple(dict.fromkeys(there))
+        return self._roots[key]
+
+    def folders(self, name: str, file: Path, top: Path | None) -> tuple[Path, ...]:
+        """The folders of this name beside and above a file, the nearest first."""
+        roots = tuple(self.roots(file, top))
+        if (name, roots) not in self._folders:
+            folders = (root / name for root in roots)
+            self._folders[name, roots] = tuple(each for each in folders if each.is_dir())
+        return self._folders[name, roots]
 
     def workflows_in(self, folder: Path, *, is_deep: bool) -> Mapping[str, Path]:
         """The workflow files of a folder by the ids of their workflows."""
@@ -174,10 +188,6 @@ def named(file: Path) -> str | None:
     value = document.value if document else None
     name = value.get("name") if isinstance(value, dict) else None
     return workflow_id(name) if isinstance(name, str) else None
-
-
-def _there(folders: Iterator[Path]) -> list[Path]:
-    return [each for each in dict.fromkeys(folders) if each.is_dir()]
 
 
 def _may_be_workflow(path: Path, folder: Path, *, is_deep: bool) -> bool:

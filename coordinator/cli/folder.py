@@ -133,12 +133,12 @@ class Folder:
 
     def overlays(self, target: Target) -> Overlays:
         """The environments of the nearest folder `envs` beside or above a file."""
-        for root in self.nearby.roots(target.path, target.top):
-            if (root / ENVS).is_dir():
-                if root not in self._overlays:
-                    self._overlays[root] = _read_overlays(root)
-                return self._overlays[root]
-        return Overlays()
+        there = self.nearby.folders(ENVS, target.path, target.top)
+        if not there:
+            return Overlays()
+        if there[0] not in self._overlays:
+            self._overlays[there[0]] = _read_overlays(there[0].parent)
+        return self._overlays[there[0]]
 
     def workflow(
         self, name: str, *, beside: Path | None = None, top: Path | None = None

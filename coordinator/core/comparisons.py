@@ -8,6 +8,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
+from coordinator.core.expression_parser import everything
 from coordinator.core.expressions import Expression
 
 
@@ -57,7 +58,7 @@ _OPERATORS = {
 
 def comparisons(expression: Expression) -> Iterator[Comparison]:
     """Every comparison of a path with what is written out, in the order of the text."""
-    for node in ast.walk(expression.tree):
+    for node in everything(expression.tree):
         found = _comparison(node)
         if found is not None:
             yield found
@@ -65,7 +66,7 @@ def comparisons(expression: Expression) -> Iterator[Comparison]:
 
 def slips(expression: Expression) -> Iterator[Slip]:
     """Operands that say the same twice, exclude each other, or leave nothing out."""
-    for node in ast.walk(expression.tree):
+    for node in everything(expression.tree):
         if isinstance(node, ast.BoolOp):
             yield from _repeated(node)
             yield from _decided(node)
@@ -76,7 +77,7 @@ def is_same(one: Expression, other: Expression) -> bool:
     return ast.dump(one.tree) == ast.dump(other.tree)
 
 
-def _comparison(node: ast.AST) -> Comparison | None:
+def _comparison(node: ast.expr) -> Comparison | None:
     if not (isinstance(node, ast.Compare) and len(node.ops) == 1):
         return None
     operator, left, right = _OPERATORS.get(type(node.ops[0])), node.left, node.comparators[0]
@@ -119,11 +120,20 @@ def _path(node: ast.expr) -> tuple[str, ...]:
 
 def _repeated(node: ast.BoolOp) -> Iterator[Slip]:
     seen = set()
-    for each in node.values:
-        dumped = ast.dump(each)
-        if dumped in seen:
-            yield Slip("the same is asked twice", each.col_offset)
-        seen.add(dumped)
+    kinds = [_kind(each) for each in node.values]
+    for kind, each in zip(kinds, node.values, strict=True):
+        if kinds.count(kind) > 1:  # writing a tree out costs more than reading it did
+            dumped = ast.dump(each)
+            if dumped in seen:
+                yield Slip("the same is asked twice", each.col_offset)
+            seen.add(dumped)
+
+
+def _kind(node: ast.expr) -> object:
+    """The same for values that read alike; cheaper than comparing them."""
+    if isinstance(node, ast.Compare):
+        return (_path(node.left), *map(type, node.ops))
+    return type(node)
 
 
 def _decided(node: ast.BoolOp) -> Iterator[Slip]:

@@ -17,7 +17,8 @@ Only this module makes the nodes, so what it cannot make cannot be evaluated.
 from __future__ import annotations
 
 import ast
-from typing import Final, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from coordinator.core.expression_tokens import ExpressionError, Token, tokenize
 
@@ -66,15 +67,42 @@ def parse(source: str) -> ast.expr:
     Raises:
         ExpressionError: the text is no condition, or is too long, too large or nested too deeply.
     """
-    tree = _Parser(tokenize(source)).whole()
-    if _height(tree) > MAX_DEPTH:
+    parser = _Parser(tokenize(source))
+    tree = parser.whole()
+    if parser.size > MAX_DEPTH and _height(tree) > MAX_DEPTH:
         raise _too_deep(tree.col_offset)
     return tree
 
 
-def _height(node: ast.AST) -> int:
-    below = (_height(each) for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr))
-    return 1 + max(below, default=0)
+def everything(tree: ast.expr) -> list[ast.expr]:
+    """Every value in a condition's tree, the tree itself first."""
+    found = [tree]
+    for node in found:
+        found.extend(below(node))
+    return found
+
+
+def below(node: ast.expr) -> Sequence[ast.expr]:
+    """The values that a value is made of, in the order of the text but for `contains`."""
+    inside = _INSIDE.get(type(node))
+    return inside(node) if inside is not None else ()
+
+
+_INSIDE: Final[Mapping[type[ast.expr], Callable[[Any], Sequence[ast.expr]]]] = {
+    ast.Attribute: lambda node: (node.value,),
+    ast.Subscript: lambda node: (node.value, node.slice),
+    ast.Call: lambda node: (node.func, *node.args),
+    ast.List: lambda node: node.elts,
+    ast.UnaryOp: lambda node: (node.operand,),
+    ast.BinOp: lambda node: (node.left, node.right),
+    ast.BoolOp: lambda node: node.values,
+    ast.Compare: lambda node: (node.left, *node.comparators),
+}
+"""How to go through a tree; the general way of `ast` costs more than parsing it."""
+
+
+def _height(node: ast.expr) -> int:
+    return 1 + max(map(_height, below(node)), default=0)
 
 
 def _too_deep(column: int) -> ExpressionError:
@@ -91,7 +119,7 @@ class _Parser:
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._at = 0
-        self._nodes = 0
+        self.size = 0
         self._depth = 0
 
     def whole(self) -> ast.expr:
@@ -107,7 +135,11 @@ class _Parser:
         return self._tokens[self._at]
 
     def _is(self, *texts: str) -> bool:
-        return self._token.kind in ("operator", "name") and self._token.text in texts
+        return self._is_one_of(texts)
+
+    def _is_one_of(self, texts: Collection[str]) -> bool:
+        token = self._tokens[self._at]
+        return token.text in texts and token.kind in ("operator", "name")
 
     def _take(self) -> Token:
         token = self._token
@@ -115,7 +147,7 @@ class _Parser:
         return token
 
     def _took(self, *texts: str) -> bool:
-        if self._is(*texts):
+        if self._is_one_of(texts):
             self._at += 1
             return True
         return False
@@ -135,8 +167,8 @@ class _Parser:
         )
 
     def _made(self, node: Node, column: int) -> Node:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
+        self.size += 1
+        if self.size > MAX_NODES:
             raise ExpressionError(
                 f"the condition has more than {MAX_NODES} parts",
                 column=column,
@@ -181,7 +213,7 @@ class _Parser:
         left = self._summed()
         operators: list[Token] = []
         values: list[ast.expr] = []
-        while self._is(*_COMPARISONS):
+        while self._is_one_of(_COMPARISONS):
             operator = self._take()
             if operator.text == "not":
                 self._expect("in")

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 from simpleeval import EvalWithCompoundTypes
 
 from coordinator.core import plain_data
-from coordinator.core.expression_parser import parse
+from coordinator.core.expression_parser import below, parse
 from coordinator.core.expression_tokens import ExpressionError
 from coordinator.core.plain_data import MISSING, DataError
 from coordinator.core.references import Reference
@@ -133,8 +133,7 @@ def _references(node: ast.expr) -> list[Reference]:
 def _inner_references(node: ast.expr) -> list[Reference]:
     if isinstance(node, ast.Call):
         return [each for argument in node.args for each in _references(argument)]
-    below = (each for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr))
-    return [each for child in below for each in _references(child)]
+    return [each for child in below(node) for each in _references(child)]
 
 
 def _get(value: object, key: object, default: object = None) -> object:

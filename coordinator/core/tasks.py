@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 MAX_KEYS: Final = 200
@@ -112,6 +113,7 @@ def normalise_task(raw: Mapping[str, object], *, entry_id: str = "") -> dict[str
     return {**raw, **known, **original}
 
 
+@lru_cache(maxsize=1024)
 def nearly(name: str) -> str:
     """The key of every task that `name` is probably a slip of; empty where it may be meant.
 

@@ -7,6 +7,7 @@ names it, unless a default, a test or a comparison reads it; a null that is ther
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -48,6 +49,16 @@ _FAILURES: Final = (
 )
 """What operations and filters raise for values that do not fit them."""
 
+_WHOLE_PATH: Final = re.compile(
+    r"[ \n]*\{\{[ \n]*([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)[ \n]*\}\}[ \n]*", re.ASCII
+)
+_LONGEST_PATH: Final = 200
+_NO_ROOTS: Final = frozenset(
+    {"true", "false", "none", "True", "False", "None", "null", "undefined", "and", "or", "not"}
+    | {"in", "is", "if", "else", "loop", "self", "caller", "super", "varargs", "kwargs"}
+)
+"""Words that do not begin a path, or that not every template may name."""
+
 Scope = Mapping[str, object]
 Pointer = tuple[str | int, ...]
 
@@ -65,6 +76,26 @@ def compile_template(text: str, *, statements: bool = False) -> Template:
     """
     if not any(mark in text for mark in ("{{", "{%", "{#")):
         return Template(text, (), is_literal=True, is_expression=False)
+    of_path = None if statements else _of_path(text)
+    return of_path or _parsed(text, statements)
+
+
+def _of_path(text: str) -> Template | None:
+    """The template of a text that is `{{ a.b.c }}` and nothing else, as `_parsed` gives it.
+
+    Most texts are, and reading them as Jinja does takes twenty times as long.
+    """
+    found = _WHOLE_PATH.fullmatch(text)
+    if found is None or len(text) > _LONGEST_PATH:
+        return None
+    path = tuple(found[1].split("."))
+    if path[0] in _NO_ROOTS:
+        return None
+    reads = (Reference(path, False, found.start(1) + 1),)
+    return Template(text, reads, is_literal=False, is_expression=True, _path=path)
+
+
+def _parsed(text: str, statements: bool) -> Template:
     if len(text) > MAX_SOURCE[statements]:
         raise TemplateError(
             f"the template has {len(text)} characters, more than {MAX_SOURCE[statements]}",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from coordinator.core.comparisons import is_same
 from coordinator.core.expressions import Expression, ExpressionError
 from coordinator.definitions.possible import Possibilities
 from coordinator.definitions.report import Reporter
@@ -79,11 +79,10 @@ class Branches:
 
     def _check_around(self, step: Step, condition: Expression) -> None:
         """Whether a condition around the step has answered its own already."""
-        own = ast.dump(condition.tree)
         for around in step.ancestors():
             other = around.conditions.get("condition") if around.chooses else None
             branch = list_below(step, around)
-            if other is None or branch is None or ast.dump(other.tree) != own:
+            if other is None or branch is None or not is_same(other, condition):
                 continue
             why = f'"{around.id}" around it has asked the same, and it is in {branch.key}'
             if branch.key == _THEN and step.chooses:

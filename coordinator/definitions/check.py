@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -60,17 +60,33 @@ def _fields_of(model: Hashable) -> Mapping[str, Field]:
     }
 
 
+def marks_in(model: type[Any]) -> Mapping[str, object]:
+    """The keys of a model that hold more than their plain type, each with what that is."""
+    return _marks_in(cast(Hashable, model))
+
+
+@lru_cache(maxsize=256)
+def _marks_in(model: Hashable) -> Mapping[str, object]:
+    fields = _fields_of(model)
+    return {key: about.marks[0] for key, about in fields.items() if about.marks}
+
+
 def mark_of(field: Field) -> object:
     """What the key holds beyond its plain type, or None."""
     return field.marks[0] if field.marks else None
 
 
 def refuse_unknown(
-    named: Named, known: Iterable[str], report: Reporter, *, what: str, elsewhere: Mapping[str, str]
+    named: Named,
+    known: Collection[str],
+    report: Reporter,
+    *,
+    what: str,
+    elsewhere: Mapping[str, str],
 ) -> None:
     """Report and drop keys that are not known; `elsewhere` says of some where they belong."""
-    allowed = list(known)
-    for key in [each for each in named.values if each not in allowed]:
+    for key in [each for each in named.values if each not in known]:
+        allowed = list(known)
         hint = elsewhere.get(key) or report.faults.did_you_mean(key, allowed)
         hint = hint or f"Known keys: {listed(sorted(allowed), 40)}."
         written = named.paths[key][-1]
@@ -85,23 +101,29 @@ def check(model: type[Any], named: Named, report: Reporter, what: str) -> Checke
     """
     fields = fields_of(model)
     given = {k: v for k, v in named.values.items() if k in fields and v is not None}
-    checked = Checked(plain=dict(given))
+    checked = Checked(values=dict(_defaults_of(cast(Hashable, model))), plain=dict(given))
     bad = _validate(model, given, named, report, what)
     for key in bad:
         checked.plain.pop(key, None)
-    for key, about in fields.items():
-        if key in bad or key not in given:
-            continue
-        _use(key, mark_of(about), Named(named.path, given, named.paths), report, checked)
-    _fill_defaults(model, checked)
+    fitting = Named(named.path, given, named.paths)
+    for key in [each for each in fields if each in given and each not in bad]:
+        mark = mark_of(fields[key])
+        if mark is None:
+            checked.values[key] = given[key]
+        else:
+            _use(key, mark, fitting, report, checked)
     return checked
 
 
-def _fill_defaults(model: type[Any], checked: Checked) -> None:
-    for name, info in model.model_fields.items():
-        key = info.alias or name
-        if key not in checked.values and not info.is_required():
-            checked.values[key] = info.get_default(call_default_factory=True)
+@lru_cache(maxsize=256)
+def _defaults_of(model: Hashable) -> Mapping[str, object]:
+    """The keys that need not be given, each with what holds without it; never changed by users."""
+    fields = cast(type[BaseModel], model).model_fields
+    return {
+        info.alias or name: info.get_default(call_default_factory=True)
+        for name, info in fields.items()
+        if not info.is_required()
+    }
 
 
 def _use(key: str, mark: object, named: Named, report: Reporter, checked: Checked) -> None:

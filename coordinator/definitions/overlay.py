@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from coordinator.core.lowering import Mark, StepType
-from coordinator.definitions.check import fields_of, mark_of
+from coordinator.definitions.check import marks_in
 from coordinator.definitions.environments import Overlay, refuse
 from coordinator.definitions.faults import Fault, Faults
 from coordinator.definitions.merge import Merge
@@ -143,8 +143,8 @@ class _Put:
         step_type = self._step_types.get(str(step.get("type")))
         models: list[type[Any]] = [StepKeys, *([step_type.keys] if step_type else [])]
         for model in models:
-            for key, about in fields_of(model).items():
-                if mark_of(about) in (Mark.STEPS, Mark.CASES):
+            for key, mark in marks_in(model).items():
+                if mark in (Mark.STEPS, Mark.CASES):
                     yield key
 
 

@@ -12,7 +12,7 @@ from coordinator.core.expressions import ExpressionError, compile_expression
 from coordinator.core.ids import STEP_ID, underscored
 from coordinator.core.lowering import Mark, StepType
 from coordinator.core.templates import TemplateError, Value, compile_value
-from coordinator.definitions.check import Checked, check, fields_of, mark_of, refuse_unknown
+from coordinator.definitions.check import Checked, check, fields_of, marks_in, refuse_unknown
 from coordinator.definitions.contracts import read_schema
 from coordinator.definitions.errors import settle_words
 from coordinator.definitions.faults import listed
@@ -73,19 +73,22 @@ class Parser:
             return
         infer_type(named, step_id, self.report)
         step_type, is_later = self._type_of(named)
-        known = dict(fields_of(StepKeys))
-        own = step_type.keys if step_type else None
-        if own is not None:
-            known = {**known, **fields_of(own)}
         if not is_later:
-            what = f"a {step_type.name} step" if step_type else "a step"
-            homes = _homes(self.step_types)
-            refuse_unknown(named, known, self.report, what=what, elsewhere=homes)
+            self._refuse_unknown(named, step_type)
         step = self._checked(named, step_id, step_type, into)
         if is_later:
             self.names.unreadable |= set(_ids_inside(value))
         if self._register(step, into):
             self._read_inside(step)
+
+    def _refuse_unknown(self, named: Named, step_type: StepType | None) -> None:
+        own = fields_of(step_type.keys) if step_type else {}
+        known = fields_of(StepKeys)
+        if all(key in known or key in own for key in named.values):
+            return
+        what = f"a {step_type.name} step" if step_type else "a step"
+        homes = _homes(self.step_types)
+        refuse_unknown(named, {**known, **own}, self.report, what=what, elsewhere=homes)
 
     def _take_name(self, named: Named, name: str) -> None:
         given = named.values.get("id", name)
@@ -182,11 +185,11 @@ class Parser:
             step.lists["fallback"] = self.read_list(fallback, at, inner)
 
     def _read_marked(self, step: Step, model: type[BaseModel], checked: Checked) -> None:
-        for key, about in fields_of(model).items():
+        for key, marked in marks_in(model).items():
             value = checked.values.get(key)
             if value is None:
                 continue
-            match mark_of(about):
+            match marked:
                 case Mark.STEPS:
                     part = Part.UNDO if key == "undo" else Part.INNER
                     path = f"{step.path}/undo" if key == "undo" else step.path

@@ -9,6 +9,7 @@ every key and value.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -85,8 +86,9 @@ def read(path: str, text: str | bytes, faults: Faults) -> Document | None:
         return None
     builder = _Builder(faults)
     try:
-        for event in yaml.parse(decoded, Loader=_LOADER):
-            builder.take(event)
+        take, loader = builder.take, _LOADER(decoded)
+        while (event := loader.get_event()) is not None:
+            take(event)
     except _Stop:
         return None
     except yaml.YAMLError as error:
@@ -157,6 +159,7 @@ class _Frame:
     is_flow: bool
     anchor: str | None
     nodes_before: int
+    is_mapping: bool
     height: int = 0
     """How many levels are inside it so far."""
     key: str | None = None
@@ -179,6 +182,15 @@ class _Builder:
         self._aliases = 0
         self._anchors: dict[str, tuple[object, int, int] | None] = {}
         """Name -> value, its nodes and its levels; None while it is still being read."""
+        self._uses: dict[type[yaml.Event], Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._start,
+            yaml.SequenceStartEvent: self._start,
+            yaml.MappingEndEvent: self._end,
+            yaml.SequenceEndEvent: self._end,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._begin,
+        }
 
     def take(self, event: yaml.Event) -> None:
         """Use the next event.
@@ -186,21 +198,14 @@ class _Builder:
         Raises:
             _Stop: a limit is crossed.
         """
-        match event:
-            case yaml.ScalarEvent():
-                self._scalar(event)
-            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                self._start(event)
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                self._end()
-            case yaml.AliasEvent():
-                self._alias(event)
-            case yaml.DocumentStartEvent():
-                self.documents += 1
-                if self.documents > 1:
-                    self._stop("WF004", event, "the file has more than one document")
-            case _:
-                pass
+        use = self._uses.get(type(event))
+        if use is not None:
+            use(event)
+
+    def _begin(self, event: yaml.Event) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            self._stop("WF004", event, "the file has more than one document")
 
     def _stop(self, rule: str, event: yaml.Event, message: str) -> None:
         self._faults.add(rule, _start_of(event), message)
@@ -213,9 +218,10 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         self._count(event, 1)
-        self._refuse_tag(event)
+        if event.tag is not None:
+            self._refuse_tag(event)
         frame = self._frames[-1] if self._frames else None
-        if frame and frame.awaits_key and isinstance(frame.container, dict):
+        if frame and frame.awaits_key and frame.is_mapping:
             self._set_key(frame, event)
             return
         try:
@@ -225,7 +231,8 @@ class _Builder:
             value = None
         if event.anchor:
             self._anchors[event.anchor] = (value, 1, 0)
-        self._put(value, event, first_column=_first_column(event))
+        is_text = type(value) is str
+        self._put(value, event, first_column=_first_column(event) if is_text else None)
 
     def _set_key(self, frame: _Frame, event: yaml.ScalarEvent) -> None:
         frame.awaits_key = False
@@ -248,7 +255,8 @@ class _Builder:
 
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         self._count(event, 1)
-        self._refuse_tag(event)
+        if event.tag is not None:
+            self._refuse_tag(event)
         if len(self._frames) >= MAX_DEPTH:
             self._stop("WF003", event, f"the file is nested deeper than {MAX_DEPTH} levels")
         parent = self._frames[-1] if self._frames else None
@@ -265,6 +273,7 @@ class _Builder:
             is_flow=bool(event.flow_style),
             anchor=event.anchor,
             nodes_before=self._nodes - 1,
+            is_mapping=isinstance(container, dict),
             is_dropped=is_key or bool(parent and (parent.is_dropped or self._drops(parent))),
         )
         if event.anchor:
@@ -285,7 +294,7 @@ class _Builder:
         else:
             self._faults.add("WF011", (line, column), "a key is a list or a mapping")
 
-    def _end(self) -> None:
+    def _end(self, _: yaml.Event) -> None:
         frame = self._frames.pop()
         if frame.anchor:
             nodes = self._nodes - frame.nodes_before
@@ -328,7 +337,7 @@ class _Builder:
         self._attach(value)
 
     def _drops(self, parent: _Frame) -> bool:
-        return isinstance(parent.container, dict) and parent.key is None
+        return parent.is_mapping and parent.key is None
 
     def _next_path(self) -> Path:
         if not self._frames:
@@ -352,11 +361,9 @@ class _Builder:
                 parent.container[parent.key] = value
             parent.awaits_key, parent.key = True, None
 
-    def _refuse_tag(self, event: yaml.NodeEvent) -> None:
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            short = str(tag).replace("tag:yaml.org,2002:", "!!")[:60]
-            self._faults.add("WF006", _start_of(event), f"the tag {short} is not read")
+    def _refuse_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        short = str(event.tag).replace("tag:yaml.org,2002:", "!!")[:60]
+        self._faults.add("WF006", _start_of(event), f"the tag {short} is not read")
 
 
 def _start_of(event: yaml.Event) -> Place:

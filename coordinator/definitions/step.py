@@ -103,6 +103,8 @@ class Step:
 
     def items_around(self) -> list[Step]:
         """The steps around it that run what is in them once for each item, innermost first."""
+        if self.within.owner is None:
+            return []
         lists = [self.within, *(each.within for each in self.ancestors())]
         owners = [each.owner for each in lists if each.part is Part.INNER]
         return [each for each in owners if each is not None and each.item_name]

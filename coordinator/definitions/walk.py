@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from coordinator.core.lowering import Mark, StepType
-from coordinator.definitions.check import fields_of, mark_of
+from coordinator.definitions.check import marks_in
 from coordinator.definitions.models import StepKeys, WorkflowKeys
 from coordinator.definitions.read import Path
 from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
@@ -72,13 +72,13 @@ def lists_of(
     model: type[BaseModel], value: Mapping[str, object], keys: Mapping[str, str], at: Path
 ) -> Iterator[tuple[Path, object]]:
     """What stands under the keys of a model that hold steps; `keys` as from `keys_of`."""
-    for key, about in fields_of(model).items():
+    for key, mark in marks_in(model).items():
         if key not in keys:
             continue
         inner, there = value[keys[key]], (*at, keys[key])
-        if mark_of(about) is Mark.STEPS:
+        if mark is Mark.STEPS:
             yield there, inner
-        elif mark_of(about) is Mark.CASES and isinstance(inner, Mapping):
+        elif mark is Mark.CASES and isinstance(inner, Mapping):
             for case, steps in inner.items():
                 yield (*there, case), steps
 
