@@ -68,7 +68,10 @@ def _inputs(step_type: StepType, *, takes_params: bool) -> dict[str, Any]:
 
 
 def _outputs(step_type: StepType) -> dict[str, Any]:
-    outputs: dict[str, Any] = {"result": dict(step_type.result)}
+    outputs: dict[str, Any] = {
+        "result": dict(step_type.result),
+        "verdict": step_type.has_verdict,
+    }
     if step_type.variants:
         outputs["result_by"] = {
             step_type.variant_key: {

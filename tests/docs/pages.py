@@ -21,6 +21,7 @@ PAGES = (
     "docs/language.md",
     "docs/rules/README.md",
     "docs/personas.md",
+    "docs/plugins.md",
     "docs/examples.md",
 )
 PICTURE = "docs/run.svg"
@@ -41,6 +42,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "git operations": tables.operations,
     "later types": tables.later_types,
     "rules": rule_pages.index,
+    "plugin package": tables.plugin_package,
     "step types": keys.type_tables,
     "examples": examples.table,
     **{

@@ -16,6 +16,7 @@ from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
 from coordinator.redis_store import keys
 from coordinator.telemetry import metrics
 from steps.git_operation import OPERATIONS
+from tests.architecture.source import ROOT
 
 EXITS = {
     ExitCode.DONE: "done",
@@ -125,3 +126,13 @@ def operations() -> str:
 def later_types() -> str:
     """Step types that this version refuses."""
     return ", ".join(f"`{name}`" for name in sorted(LATER_TYPES))
+
+
+def plugin_package() -> str:
+    """The files of the package with a step type that the tests install."""
+    folder = ROOT / "tests/steps/announce"
+    shown = (("pyproject.toml", "toml"), ("announce.py", "python"))
+    return "\n\n".join(
+        f"`{name}`:\n\n```{language}\n{(folder / name).read_text().rstrip()}\n```"
+        for name, language in shown
+    )

@@ -81,6 +81,11 @@ def test_each_type_tells_everything_and_its_schemas_are_schemas(step_type: StepT
     assert about["description"].endswith(".")
     assert about["outputs"]["result"]
     assert about["inputs"]["keys"] == [each["name"] for each in about["keys"]]
+    assert all(each["description"] for each in about["keys"])
+    for described in (about["schema"], about["common_schema"]):
+        assert all(each.get("description") for each in described["properties"].values())
+    assert about["outputs"]["verdict"] is step_type.has_verdict
+    assert set(about["requirements"]) <= {each.value for each in Need}
     assert set(about["schema"]["properties"]) == set(fields_of(step_type.keys))
     assert set(about["common_schema"]["properties"]) == set(fields_of(StepKeys))
     by = about["outputs"].get("result_by", {}).get("operation", {})
