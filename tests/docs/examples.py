@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from coordinator.cli.graph import mermaid
-from coordinator.definitions.workflow import Compiled
+from coordinator.definitions.compiled import Compiled
 from coordinator.shipped import EXAMPLES
 from tests.examples.definitions import examples
 
