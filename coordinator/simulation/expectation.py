@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from coordinator.core.definition import Workflow
 from coordinator.core.ids import static_path
-from coordinator.core.report import NodeRow, rows
+from coordinator.core.report import NodeRow
 from coordinator.core.state import NodeStatus
 from coordinator.definitions.faults import listed, nearest
-from coordinator.simulation.script import glob
+from coordinator.simulation.paths import every_path
+from coordinator.simulation.script import ANY_INSTANCE, glob
 from coordinator.simulation.simulate import Simulation
 
-_ANY_INSTANCE: Final = re.compile(r"#\*|\[\*\]")
 _LONGEST: Final = 200
 
 
@@ -48,7 +47,7 @@ class Expectation:
 
 def near_to(path: str, simulation: Simulation) -> str:
     """`; did you mean ...` with the path that is most like this one, else an empty text."""
-    near = near_path(path, [*simulation.started, *simulation.definition.nodes])
+    near = near_path(path, [*simulation.started, *every_path(simulation.definition)])
     return f'; did you mean "{near}"?' if near else ""
 
 
@@ -62,8 +61,8 @@ def near_path(path: str, paths: Iterable[str]) -> str:
 
 def names_a_node(workflow: Workflow, pattern: str) -> bool:
     """Whether a path or glob is of a node that the workflow has, reached or not."""
-    place = static_path(_ANY_INSTANCE.sub("*", pattern))
-    return any(_matches(place, path) for path in workflow.nodes)
+    place = static_path(ANY_INSTANCE.sub("*", pattern))
+    return any(_matches(place, path) for path in every_path(workflow))
 
 
 class _Found:
@@ -71,7 +70,7 @@ class _Found:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._rows = {row.path: row for row in rows(simulation.definition, simulation.state)}
+        self._rows = {row.path: row for row in simulation.rows()}
 
     def node(self, pattern: str, status: str) -> Iterator[str]:
         """What is wrong with the status of the nodes that `pattern` names."""

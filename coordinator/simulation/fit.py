@@ -11,6 +11,7 @@ from coordinator.definitions.read import Path
 from coordinator.definitions.report import Reporter
 from coordinator.definitions.rules import Severity
 from coordinator.simulation.expectation import names_a_node, near_path
+from coordinator.simulation.paths import every_path
 from coordinator.simulation.scenario import Scenario
 
 
@@ -42,7 +43,7 @@ def check_fit(scenario: Scenario, workflow: Workflow, faults: Faults) -> None:
 def _tell(
     workflow: Workflow, path: str, at: Path, report: Reporter, *, severity: Severity | None = None
 ) -> None:
-    near = near_path(path, workflow.nodes)
+    near = near_path(path, every_path(workflow))
     hint = f'Did you mean "{near}"?' if near else ""
     message = f'{workflow.id} has no node "{path}"'
     report.faults.add("WF090", report.positions.key(at), message, hint, severity=severity)

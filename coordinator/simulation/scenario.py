@@ -9,14 +9,13 @@ from typing import Any
 
 from coordinator.core.definition import Workflow
 from coordinator.core.durations import duration_ms
-from coordinator.core.ids import static_path
 from coordinator.core.tasks import TaskError, normalise_task
 from coordinator.definitions.faults import Faults
 from coordinator.definitions.layout import stem_of
 from coordinator.definitions.parameters import check_params
 from coordinator.definitions.read import Path, Place, Positions, read
 from coordinator.definitions.report import Reporter
-from coordinator.simulation.expectation import Expectation, near_to
+from coordinator.simulation.expectation import Expectation, names_a_node, near_to
 from coordinator.simulation.script import Script, ScriptError
 from coordinator.simulation.shape import SCENARIO, check_shape
 from coordinator.simulation.simulate import Simulation, simulate
@@ -139,7 +138,7 @@ def _unheard(scenario: Scenario, simulation: Simulation) -> list[str]:
     return [
         f'replies: {definition.id} has no node "{path}"{near_to(path, simulation)}'
         for path in scenario.script.exact
-        if "@" not in path and definition.node(static_path(path)) is None
+        if "@" not in path and not names_a_node(definition, path)
     ]
 
 

@@ -23,6 +23,8 @@ KINDS: Final = (*ANSWERS, *STEERING, SIGNAL)
 _SIGNAL_KEYS: Final = frozenset({"at", "by", "comment", "values", "reason", *KINDS})
 
 
+ANY_INSTANCE: Final = re.compile(r"#\*|\[\*\]")
+"""Any iteration, or any item, of a loop in a path."""
 START_MS: Final = 1_000_000_000_000
 """When a run begins on the virtual clock, unless its script says."""
 
@@ -116,6 +118,17 @@ class Script:
             seed=str(seed),
             start_ms=_start(starts_at),
         )
+
+    def names(self, path: str) -> bool:
+        """Whether replies are for this very node, or for it in any iteration or item; not where a
+        glob only happens to match it.
+        """
+        if path in self.exact:
+            return True
+        named = (
+            each for each in self.paths if "*" in each and "*" not in ANY_INSTANCE.sub("", each)
+        )
+        return any(glob(each).fullmatch(path) for each in named)
 
     def reply(self, path: str, attempt: int) -> ScriptedReply:
         """What the node's persona says to this attempt; a pass at once where nothing is written."""
