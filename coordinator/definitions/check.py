@@ -16,6 +16,7 @@ from coordinator.core.lowering import Mark
 from coordinator.core.moments import MomentError, moment_ms
 from coordinator.definitions.faults import listed
 from coordinator.definitions.models import Each, Inner, Shown
+from coordinator.definitions.read import Path
 from coordinator.definitions.report import Named, Reporter, canonical, kind_of
 
 
@@ -156,6 +157,28 @@ def _use(key: str, mark: object, named: Named, report: Reporter, checked: Checke
             checked.plain[key] = checked.values[key]
         case _:
             checked.values[key] = value
+            if mark is None and key in _ALWAYS_PLAIN:
+                _doubt_templates(value, named.origin(key), report)
+
+
+_ALWAYS_PLAIN: Final = frozenset(
+    {
+        "assignees", "form", "on_deadline", "branches", "paths", "types", "scopes", "default",
+        "enum",
+    }
+)  # fmt: skip
+"""Keys whose texts count as they are written, and where somebody may expect a template."""
+
+
+def _doubt_templates(value: object, at: Path, report: Reporter) -> None:
+    if isinstance(value, str) and "{{" in value:
+        report.value("WF065", at, f"nothing is put in for the braces of {value[:60]!r}")
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            _doubt_templates(each, (*at, key), report)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            _doubt_templates(each, (*at, index), report)
 
 
 def _use_time(key: str, mark: object, named: Named, report: Reporter, checked: Checked) -> None:

@@ -261,6 +261,13 @@ TABLE: Final = (
         "A moment has date, time and zone; without a zone nobody knows when it is.",
         "Write it as in 2026-08-01T09:00:00Z or 2026-08-01T09:00:00+02:00.",
     ),
+    Rule(
+        "WF065",
+        "template where none is read",
+        "A text at this place counts as it is written; its braces stay in it.",
+        "Write the value itself, or move the choice to a key that takes templates.",
+        _W,
+    ),
     *DOUBTFUL_RULES,
     *ENVIRONMENT_RULES,
     *SCHEMA_RULES,
