@@ -9,6 +9,7 @@ and another one holds every part to the table of who may import whom.
     config        one frozen `Settings`, read once: flag, environment, file, default
     ports         what the engine needs from the outside, each port with its promise
     plugin        the public classes of step types that do work of their own
+    fields        texts from outside, bounded and checked when read
     messages      what travels over the queues: fields of text, checked when read
     child_messages  what runs say to each other: begin, stop, how it ended
     simulation    PURE. `decide` in a loop on a virtual clock

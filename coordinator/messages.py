@@ -9,8 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from coordinator.core import codec, steering
 from coordinator.core.commands import SendRequest
@@ -25,27 +24,19 @@ from coordinator.core.events import (
     TimerKind,
 )
 from coordinator.core.ids import CHILDREN, OURSELVES, RUN_ID, message_id, split_message_id
-from coordinator.core.jsontext import NotJsonError, dump_text, parse
+from coordinator.core.jsontext import dump_text
 from coordinator.core.state import RunHead
+from coordinator.fields import MAX_FIELD as MAX_FIELD
+from coordinator.fields import MAX_FIELDS as MAX_FIELDS
+from coordinator.fields import MAX_KEY as MAX_KEY
+from coordinator.fields import BadMessageError as BadMessageError
+from coordinator.fields import bounded, json_object, member, parsed, short
 from coordinator.ports import Delivery, Reply, Request, SourceKind
 
 VERSION: Final = "1"
 """Of the messages themselves, in their field `v`."""
-MAX_FIELD: Final = 2 * 1024 * 1024
-"""The longest field, in characters."""
-MAX_FIELDS: Final = 64
-MAX_KEY: Final = 200
-"""The longest idempotency key, workflow name, token, name of a worker."""
 MAX_TEXT: Final = 16_384
 """The longest error message; the rest is cut off."""
-
-
-class BadMessageError(ValueError):
-    """The message can never apply."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class TooLargeError(ValueError):
@@ -90,17 +81,17 @@ def task_from_fields(fields: Mapping[str, str]) -> TaskMessage:
     Raises:
         BadMessageError: there is no task in them.
     """
-    _bounded(fields)
+    bounded(fields)
     if "task" not in fields:
         raise BadMessageError("no field 'task'; it holds the task as a JSON object")
     return TaskMessage(
-        task=_object(fields, "task"),
-        workflow=_short(fields, "workflow") or None,
-        params=_object(fields, "params") if fields.get("params") else {},
-        idempotency_key=_short(fields, "idempotency_key") or None,
-        priority=_short(fields, "priority"),
-        deadline=_short(fields, "deadline"),
-        traceparent=_short(fields, "traceparent"),
+        task=json_object(fields, "task"),
+        workflow=short(fields, "workflow") or None,
+        params=json_object(fields, "params") if fields.get("params") else {},
+        idempotency_key=short(fields, "idempotency_key") or None,
+        priority=short(fields, "priority"),
+        deadline=short(fields, "deadline"),
+        traceparent=short(fields, "traceparent"),
         more={name: text for name, text in fields.items() if name not in _TASK_FIELDS},
     )
 
@@ -126,7 +117,7 @@ def event_from_delivery(delivery: Delivery) -> Event:
     Raises:
         BadMessageError: it can never be an event.
     """
-    _bounded(delivery.fields)
+    bounded(delivery.fields)
     if delivery.kind is SourceKind.REPLY:
         return _replied(delivery, short_name(delivery.stream).partition(":")[2])
     if delivery.kind is SourceKind.INBOX:
@@ -156,7 +147,7 @@ def _common(delivery: Delivery, run: str) -> dict[str, Any]:
 def _from_inbox(delivery: Delivery) -> Event:
     fields = delivery.fields
     if "timer" in fields:
-        return _timer_fired(delivery, _parsed(fields, "timer"))
+        return _timer_fired(delivery, parsed(fields, "timer"))
     run = fields.get("run", "")
     if not RUN_ID.match(run):
         raise BadMessageError("the field 'run' is not the id of a run")
@@ -167,7 +158,7 @@ def _from_inbox(delivery: Delivery) -> Event:
     if "signal" not in fields:
         raise BadMessageError("no timer, no reply and no signal: no field 'signal'")
     try:
-        return steering.signal_event(_parsed(fields, "signal"), **_common(delivery, run))
+        return steering.signal_event(parsed(fields, "signal"), **_common(delivery, run))
     except steering.BadSignalError as error:
         raise BadMessageError(f"the field 'signal': {error}") from None
 
@@ -175,7 +166,7 @@ def _from_inbox(delivery: Delivery) -> Event:
 def _timer_fired(delivery: Delivery, timer: Any) -> Event:
     match timer:
         case [str(run), str(node), int(attempt), str(kind)]:
-            known = _member(TimerKind, kind)
+            known = member(TimerKind, kind)
             if RUN_ID.match(run) and known is not None and not isinstance(attempt, bool):
                 return TimerFired(**_common(delivery, run), node=node, attempt=attempt, kind=known)
     raise BadMessageError("the field 'timer' is not [run, node, attempt, kind]")
@@ -200,44 +191,52 @@ def _replied(delivery: Delivery, sender: str) -> Event:
         **_common(delivery, run),
         node=node,
         attempt=attempt,
-        token=_short(fields, "token"),
+        token=short(fields, "token"),
         sender=sender,
         **what,
     )
 
 
 def _reply_values(fields: Mapping[str, str], *, is_ours: bool) -> dict[str, Any]:
-    status = _member(ReplyStatus, fields.get("status"))
+    status = member(ReplyStatus, fields.get("status"))
     if status is None:
         raise BadMessageError(f"the field 'status' is none of {', '.join(ReplyStatus)}")
     return {
         "status": status,
-        "verdict": _short(fields, "verdict") or None,
-        "result": _parsed(fields, "result") if fields.get("result") else None,
+        "verdict": short(fields, "verdict") or None,
+        "result": parsed(fields, "result") if fields.get("result") else None,
         "failure": _failure(fields) if fields.get("error") else None,
-        "patch": _patch(fields) if fields.get("artifacts") else None,
+        **_artifacts(fields),
         # A persona must not say where a run's files are; the coordinator's own executors, and
         # child runs, may.
-        "files": _object(fields, "files") if is_ours and fields.get("files") else None,
-        "usage": _object(fields, "usage") if fields.get("usage") else None,
-        "worker": _short(fields, "worker"),
+        "files": json_object(fields, "files") if is_ours and fields.get("files") else None,
+        "usage": json_object(fields, "usage") if fields.get("usage") else None,
+        "worker": short(fields, "worker"),
     }
 
 
 def _failure(fields: Mapping[str, str]) -> Failure:
-    error = _object(fields, "error")
+    error = json_object(fields, "error")
     name, message, retryable = error.get("class"), error.get("message", ""), error.get("retryable")
     if not isinstance(message, str) or not (retryable is None or isinstance(retryable, bool)):
         raise BadMessageError("the field 'error' is not {class, message, retryable}")
-    known = _member(ErrorClass, name) or ErrorClass.PERSONA_ERROR
+    known = member(ErrorClass, name) or ErrorClass.PERSONA_ERROR
     return Failure(error_class=known, message=message[:MAX_TEXT], retryable=retryable)
 
 
-def _patch(fields: Mapping[str, str]) -> Mapping[str, object] | None:
-    artifacts = _parsed(fields, "artifacts")
-    if not isinstance(artifacts, list):
-        raise BadMessageError("the field 'artifacts' is not a list")
-    patches = [item for item in artifacts if isinstance(item, dict) and item.get("kind") == "patch"]
+def _artifacts(fields: Mapping[str, str]) -> dict[str, Any]:
+    """The patch among the field's entries, and all others."""
+    found = parsed(fields, "artifacts") if fields.get("artifacts") else []
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise BadMessageError("the field 'artifacts' is not a list of objects")
+    patches = [each for each in found if each.get("kind") == "patch"]
+    return {
+        "patch": _patch(patches),
+        "artifacts": tuple(each for each in found if each.get("kind") != "patch"),
+    }
+
+
+def _patch(patches: list[dict[str, Any]]) -> Mapping[str, object] | None:
     if not patches:
         return None
     if len(patches) > 1:
@@ -278,7 +277,7 @@ def request_from_fields(
     Raises:
         BadMessageError: there is none in them.
     """
-    _bounded(fields)
+    bounded(fields)
     parts = split_message_id(fields.get("msg_id", ""))
     if parts is None:
         raise BadMessageError("the field 'msg_id' is not <run>:<node>:<attempt>")
@@ -289,15 +288,15 @@ def request_from_fields(
     return Request(
         stream=stream,
         entry_id=entry_id,
-        target=_short(fields, "persona"),
+        target=short(fields, "persona"),
         msg_id=fields["msg_id"],
         run=run,
         node=node,
         attempt=attempt,
-        token=_short(fields, "token"),
-        workflow=_short(fields, "workflow"),
-        digest=_short(fields, "digest"),
-        payload=_object(fields, "payload"),
+        token=short(fields, "token"),
+        workflow=short(fields, "workflow"),
+        digest=short(fields, "digest"),
+        payload=json_object(fields, "payload"),
         deadline_ms=int(deadline) if deadline else None,
         deliveries=deliveries,
     )
@@ -313,7 +312,7 @@ def reply_fields(reply: Reply, *, at_ms: int) -> dict[str, str]:
         "result": reply.result,
         "error": codec.failure_data(reply.failure) if reply.failure else None,
         "usage": reply.usage,
-        "artifacts": [{"kind": "patch", **reply.patch}] if reply.patch is not None else None,
+        "artifacts": _with_patch(reply),
         "files": reply.files,
     }
     fields = {
@@ -334,6 +333,11 @@ def reply_fields(reply: Reply, *, at_ms: int) -> dict[str, str]:
     return fields
 
 
+def _with_patch(reply: Reply) -> list[Mapping[str, object]] | None:
+    patch = [{"kind": "patch", **reply.patch}] if reply.patch is not None else []
+    return [*patch, *reply.artifacts] or None
+
+
 def refuse_large(fields: Mapping[str, str]) -> None:
     """Return only if every field may travel.
 
@@ -344,50 +348,3 @@ def refuse_large(fields: Mapping[str, str]) -> None:
         size = len(text.encode("utf-8", "replace"))
         if size > MAX_FIELD:
             raise TooLargeError(f"the field {name!r}", size)
-
-
-# -- reading fields -----------------------------------------------------------------------------
-
-E = TypeVar("E", bound=StrEnum)
-
-
-def _member(kind: type[E], text: object) -> E | None:
-    try:
-        return kind(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-
-
-def _bounded(fields: Mapping[str, str]) -> None:
-    if len(fields) > MAX_FIELDS:
-        raise BadMessageError(f"{len(fields)} fields; at most {MAX_FIELDS}")
-    for name, text in fields.items():
-        if len(text) > MAX_FIELD:
-            raise BadMessageError(f"the field {name[:40]!r} is longer than {MAX_FIELD:,}")
-        try:
-            name.encode(), text.encode()
-        except UnicodeEncodeError:
-            raise BadMessageError(f"the field {name[:40]!r} is not UTF-8") from None
-
-
-def _short(fields: Mapping[str, str], name: str) -> str:
-    text = fields.get(name, "")
-    if len(text) > MAX_KEY:
-        raise BadMessageError(f"the field {name!r} is longer than {MAX_KEY} characters")
-    return text
-
-
-def _parsed(fields: Mapping[str, str], name: str) -> Any:
-    try:
-        return parse(fields[name])
-    except NotJsonError as error:
-        raise BadMessageError(f"the field {name!r} is {error}") from None
-    except KeyError:
-        raise BadMessageError(f"no field {name!r}") from None
-
-
-def _object(fields: Mapping[str, str], name: str) -> Mapping[str, Any]:
-    value = _parsed(fields, name)
-    if not isinstance(value, dict):
-        raise BadMessageError(f"the field {name!r} is no JSON object")
-    return value

@@ -8,7 +8,7 @@ never inside `decide`, and at least once: after a crash it is called again with 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -49,6 +49,8 @@ class WorkflowStepResult:
     verdict: str | None = None
     files: Mapping[str, object] | None = None
     """Changed keys of the run's files."""
+    artifacts: Sequence[Mapping[str, object]] = ()
+    """`{name, path | url | ref, type, bytes, sha256, …}`: what was made besides the result."""
 
 
 class StepError(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator.cli.text import one_line, rfc3339, table
+from coordinator.core.artifacts import name_of, node_artifacts, place_of
 from coordinator.core.definition import Ask, Channel, Workflow
 from coordinator.core.durations import duration_text
 from coordinator.core.events import Parent
@@ -45,7 +46,7 @@ def run_json(definition: Workflow | None, state: RunState) -> dict[str, Any]:
         "parent": _parent_json(head.parent),
         "created_at": rfc3339(head.created_ms),
         "ended_at": rfc3339(record.ended_ms),
-        "nodes": [_node_json(definition, row) for row in nodes],
+        "nodes": [_node_json(definition, row, state) for row in nodes],
         "outputs": record.outputs,
         "error": dict(record.error) if record.error is not None else None,
         "files": dict(record.files) if record.files is not None else None,
@@ -80,7 +81,8 @@ def _reached(state: RunState) -> list[NodeRow]:
     ]
 
 
-def _node_json(definition: Workflow | None, row: NodeRow) -> dict[str, Any]:
+def _node_json(definition: Workflow | None, row: NodeRow, state: RunState) -> dict[str, Any]:
+    kept, left_out = node_artifacts(state.results.get(place_of(row.path)))
     return {
         "path": row.path,
         "type": row.type,
@@ -94,6 +96,8 @@ def _node_json(definition: Workflow | None, row: NodeRow) -> dict[str, Any]:
         "reason": row.reason,
         "detail": row.detail,
         "child_run": row.child or None,
+        "artifacts": [dict(each) for each in kept],
+        "artifacts_left_out": list(left_out),
     }
 
 
@@ -131,12 +135,22 @@ def run_text(shown: Mapping[str, Any]) -> str:
         for node in shown["nodes"]
     ]
     lines += ["", table(["path", "status", "verdict", "attempts", "reason"], cells)]
+    lines += _artifact_lines(shown)
     if shown["error"]:
         lines += ["", f"error: {_error(shown['error'])}"]
     if shown["outputs"]:
         lines += ["", "outputs:"]
         lines += [f"  {name}: {one_line(value)}" for name, value in shown["outputs"].items()]
     return "\n".join(lines)
+
+
+def _artifact_lines(shown: Mapping[str, Any]) -> list[str]:
+    made = [node for node in shown["nodes"] if node["artifacts"]]
+    lines = [
+        f"  {one_line(node['path'])}: {one_line(', '.join(map(name_of, node['artifacts'])), 200)}"
+        for node in made
+    ]
+    return ["", "artifacts:", *lines] if lines else []
 
 
 def _ended(shown: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from coordinator.core.artifacts import forget_artifacts, keep_artifacts
 from coordinator.core.children import child_of, child_payload, refusal
 from coordinator.core.commands import AskHuman, SendRequest
 from coordinator.core.context import RunScope
@@ -54,6 +55,7 @@ def ask(turn: Turn, path: str) -> None:
     if state.status.is_settled:
         return
     channel = asked_target(node, state)[0]
+    forget_artifacts(turn, path)
     state = _begun(turn, path, state, channel)
     turn.move(path, state)
     if primitive.files is Files.PATCH:
@@ -209,6 +211,7 @@ def _take_files(turn: Turn, changed: Mapping[str, object]) -> None:
 def conclude(turn: Turn, event: Replied, node: Node, primitive: Ask) -> None:
     """Read what the reply concluded, hold it against the gate, and land its patch."""
     path, verdict = event.node, event.verdict
+    keep_artifacts(turn, path, event.artifacts)
     if is_invalid(turn, event, node):
         return
     if asked_target(node, turn.node(path))[0] not in (Channel.WORK, Channel.CHILD):

@@ -196,6 +196,7 @@ _READERS: Final[Mapping[tuple[type[Event], str], Callable[[Any], object]]] = {
     (RunStarted, "parent"): parent_from,
     (Replied, "status"): ReplyStatus,
     (Replied, "failure"): failure_from,
+    (Replied, "artifacts"): tuple,
     (TimerFired, "kind"): TimerKind,
 }
 

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from coordinator.core.artifacts import artifacts_of
 from coordinator.core.definition import Loop, Map, Node
 from coordinator.core.places import (
     OUTPUTS,
@@ -284,7 +285,7 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "params": lambda run, _: run.head.params,
     "variables": lambda run, _: run.head.variables,
     "env": lambda run, _: run.head.env,
-    "artifacts": lambda _run, _: [],
+    "artifacts": lambda run, _: artifacts_of(run),
     "state": StateView,
     "steps": StepsView,
     "context": ContextView,
@@ -316,7 +317,7 @@ _CONTEXT: Final[Mapping[str, _Maker]] = {
     "milestone": lambda run, _: run.head.task.get("milestone"),
     "params": lambda run, _: run.head.params,
     "variables": lambda run, _: run.head.variables,
-    "artifacts": lambda _run, _: [],
+    "artifacts": lambda run, _: artifacts_of(run),
     "state": StateView,
     "steps": StepsView,
 }

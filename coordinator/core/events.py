@@ -98,6 +98,8 @@ class Replied(_Event):
     since when they are so.
     """
     usage: Mapping[str, object] | None = None
+    artifacts: tuple[Mapping[str, object], ...] = ()
+    """`{name, path | url | ref, type, bytes, sha256, …}`: what was made besides the result."""
     worker: str = ""
     is_stand_in: bool = False
     """Of a simulation: nobody wrote this reply, so it is held against no schema."""

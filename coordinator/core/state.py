@@ -285,6 +285,8 @@ class RunRecord(NamedTuple):
     """Work that did not fit into the last commit."""
     outputs: object = None
     ended_ms: int = 0
+    artifacts: int = 0
+    """How many nodes have succeeded with artifacts; see `core.artifacts`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coordinator.core.artifacts import list_artifacts
 from coordinator.core.commands import AskHuman
 from coordinator.core.context import RunScope, result_of
 from coordinator.core.definition import ErrorClass, Loop
@@ -94,6 +95,7 @@ def _succeed(turn: Turn, path: str, done: NodeState) -> None:
         started_ms=done.started_ms or turn.at_ms,
         settled=turn.settled + 1,
     )
+    list_artifacts(turn, path, ended.settled)
     end(turn, path, ended)
 
 

@@ -43,6 +43,7 @@ class Reply:
     patch: Mapping[str, object] | None = None
     files: Mapping[str, object] | None = None
     usage: Mapping[str, object] | None = None
+    artifacts: Sequence[Mapping[str, object]] = ()
     worker: str = ""
 
 

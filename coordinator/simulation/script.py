@@ -13,7 +13,7 @@ from coordinator.core.moments import MomentError, moment_ms
 from coordinator.core.verdicts import verdict_of_word
 
 _REPLY_KEYS: Final = frozenset(
-    {"verdict", "result", "error", "message", "retryable", "after", "status"}
+    {"verdict", "result", "error", "message", "retryable", "after", "status", "artifacts"}
 )
 ANSWERS: Final = ("approve", "reject", "retry", "skip", "continue", "abort")
 STEERING: Final = ("cancel", "terminate", "pause", "resume")
@@ -43,6 +43,7 @@ class ScriptedReply:
     message: str = ""
     retryable: bool | None = None
     after_ms: int = 0
+    artifacts: tuple[Mapping[str, object], ...] = ()
 
     @property
     def is_silence(self) -> bool:
@@ -184,7 +185,16 @@ def _reply(key: str, entry: object) -> ScriptedReply:
         message=str(entry.get("message", "")),
         retryable=retryable if isinstance(retryable, bool) else None,
         after_ms=_time(f"replies.{key}.after", entry.get("after")),
+        artifacts=_artifacts(key, entry.get("artifacts")),
     )
+
+
+def _artifacts(key: str, given: object) -> tuple[Mapping[str, object], ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
+        raise ScriptError(f"replies.{key}: artifacts is a list such as [{{name: report}}]")
+    return tuple(given)
 
 
 def _time(where: str, value: object) -> int:

@@ -63,6 +63,11 @@ _REPLY: Final = _closed(
         "message": _about(_TEXT, "what the failure says"),
         "retryable": _about({"type": "boolean"}, "whether another attempt may help"),
         "after": _DURATION,
+        "artifacts": {
+            "type": "array",
+            "items": _ANY_OBJECT,
+            "description": "what was made besides the result: {name, path, …}",
+        },
     }
 )
 _SIGNAL: Final = {

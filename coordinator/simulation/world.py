@@ -353,5 +353,6 @@ def _replied(request: SendRequest, said: ScriptedReply, stamp: _Stamp) -> Replie
         verdict=said.verdict,
         result=said.result,
         failure=failure,
+        artifacts=said.artifacts,
         is_stand_in=said is PASS_AT_ONCE,
     )

@@ -39,7 +39,12 @@ class StepExecutor:
             return failed(error.error_class, str(error), retryable=error.retryable)
         except Exception as error:  # a plugin's bug must not end the executor
             return failed(ErrorClass.STEP_ERROR, f"{type(error).__name__}: {error}")
-        return Answer(verdict=done.verdict, result=done.result, files=done.files)
+        return Answer(
+            verdict=done.verdict,
+            result=done.result,
+            files=done.files,
+            artifacts=tuple(done.artifacts),
+        )
 
     def _context(self, request: Request) -> WorkflowContext:
         payload: Mapping[str, Any] = request.payload

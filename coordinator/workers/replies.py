@@ -46,6 +46,7 @@ class Answer:
     files: Mapping[str, object] | None = None
     """Of git work: the changed keys of the run's files."""
     usage: Mapping[str, object] | None = None
+    artifacts: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,17 @@ def answer_of(
         result = {**result, "notes": list(ended.notes)}
     verdict = _worse(by_code, stated_in(found) if found is not None else None)
     verdict = read_verdict(result, verdict, tests_required=tests_required)
-    return Answer(verdict=verdict, result=result)
+    return Answer(verdict=verdict, result=result, artifacts=artifacts_in(result))
+
+
+def artifacts_in(result: object) -> tuple[Mapping[str, object], ...]:
+    """What a result lists under `artifacts`, if that is a list of objects. A patch among them is
+    none: what changes files is found by looking at the files.
+    """
+    found = result.get("artifacts") if isinstance(result, Mapping) else None
+    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
+        return ()
+    return tuple(each for each in found if each.get("kind") != "patch")
 
 
 def last_json_object(text: str) -> dict[str, object] | None:

@@ -255,6 +255,7 @@ class Worker:
             patch=given.patch,
             files=given.files,
             usage=given.usage,
+            artifacts=given.artifacts,
             worker=self._settings.name,
         )
 

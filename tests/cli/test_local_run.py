@@ -51,9 +51,34 @@ def test_a_persona_that_nobody_can_serve_is_told_before_anything_starts(
     assert shell("runs", "list", "-o", "json", "--redis", "embedded").json == []
 
 
+def test_artifacts_that_a_program_names_are_shown_with_the_run(shell: Shell) -> None:
+    shell.write(
+        "workflows/tidy.yml",
+        """\
+name: tidy
+version: "1.0.0"
+steps:
+  - {id: fix, run: [echo, '{"artifacts": [{"name": "report", "path": "out.html"}], "tag": 3}'],
+     outputs: {label: "v{{ result.tag }}"}}
+  - {id: look, run: [echo, "{{ fix.label }} {{ artifacts[0].path }}"]}
+outputs: {made: "{{ artifacts | length }}", text: "{{ look.output.output | trim }}"}
+""",
+    )
+    done = shell("run", "tidy", "--local", "--wait", "--timeout", "50s")
+    assert done.code == 0, done.err
+    run = done.out.split()[0]
+    shown = shell("runs", "show", run, "-o", "json", "--redis", "embedded").json
+    assert [node["artifacts"] for node in shown["nodes"]] == [
+        [{"name": "report", "path": "out.html"}],
+        [],
+    ]
+    assert shown["outputs"] == {"made": 1, "text": "v3 out.html"}
+    assert "artifacts:\n  fix: report" in shell("runs", "show", run, "--redis", "embedded").out
+
+
 def test_what_validate_warns_of_is_said_before_a_run(shell: Shell) -> None:
     shell.write("personas/fixer.yaml", FIXER)
-    text = TIDY.replace("persona: fixer}", "persona: fixer, outputs: {a: b}}")
+    text = TIDY.replace("persona: fixer}", "persona: fixer, invariants: [task.id]}")
     shell.write("workflows/tidy.yml", text)
     done = shell("run", "tidy", "--local", "--wait", "--timeout", "50s")
     assert done.code == 0, done.err

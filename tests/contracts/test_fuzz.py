@@ -10,15 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coordinator.core.codec import EVENT_TYPES
-from coordinator.core.events import Replied
+from coordinator.core.codec import EVENT_TYPES, event_data, event_from
+from coordinator.core.events import Replied, ReplyStatus
 from coordinator.messages import (
     BadMessageError,
     event_from_delivery,
+    reply_fields,
     request_from_fields,
     task_from_delivery,
 )
-from coordinator.ports import Delivery, SourceKind
+from coordinator.ports import Delivery, Reply, SourceKind
 from tests.contracts.building import RUN, ask, first
 from tests.contracts.worlds import RedisWorld, World
 
@@ -171,6 +172,7 @@ def reply(stream: str = "co:{0}:res:qa", **fields: str) -> Any:
         ({"error": '{"message": 5}'}, "error"),
         ({"artifacts": "{}"}, "artifacts"),
         ({"artifacts": '[{"kind": "patch", "base": 1}]'}, "patch"),
+        ({"artifacts": '["report.html"]'}, "artifacts"),
         ({"usage": "7"}, "usage"),
     ],
 )
@@ -192,6 +194,18 @@ def test_a_garbled_reply_is_a_failed_attempt_and_not_lost(
 def test_a_reply_to_no_request_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises(BadMessageError):
         reply(**fields)
+
+
+def test_a_reply_brings_a_patch_and_artifacts_in_one_list() -> None:
+    made = {"name": "report", "path": "out/report.html", "bytes": 12}
+    change = {"base": "r0", "diff": "d"}
+    sent = reply_fields(
+        Reply(msg_id=MSG, token="t", status=ReplyStatus.DONE, patch=change, artifacts=[made]),
+        at_ms=1,
+    )
+    event = reply(artifacts=sent["artifacts"])
+    assert (event.patch, event.artifacts) == (change, (made,))
+    assert event_from(event_data(event)) == event
 
 
 def test_only_the_executors_may_say_where_files_are() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from coordinator.core.artifacts import MAX_BYTES, MOST, artifacts_of, node_artifacts
 from coordinator.core.definition import Channel
 from coordinator.core.schema_checks import check_schema
 from coordinator.core.schemas import Contract, Schema
+from coordinator.core.turn import Turn
 from tests.core.build import (
     Step,
     as_mapping,
@@ -382,3 +384,132 @@ def test_outputs_of_a_dependency_travel_with_a_request() -> None:
 
     payload: Any = story.requests["b"].payload
     assert payload["context"]["steps"]["a"]["outputs"] == {"n": 1}
+
+
+# Artifacts
+
+REPORT = {"name": "report", "path": "out/report.html", "type": "text/html", "bytes": 12}
+COVER = {"name": "coverage", "url": "https://ci.example/7"}
+
+
+def listed(story: Story) -> list[tuple[object, object]]:
+    """What `artifacts` is now: node and name of each."""
+    found = artifacts_of(Turn(story.definition, story.run, story.events[-1]))
+    return [(each["node"], each["name"]) for each in found]
+
+
+def test_artifacts_of_successful_nodes_are_one_list_in_the_order_they_settled() -> None:
+    """`artifacts` is a list; each has the `step` and the `node` that made it."""
+    story = begun(
+        ask("a"),
+        ask("b"),
+        outputs={
+            "names": "{{ artifacts[0].name }} {{ artifacts[1].node }}",
+            "all": "{{ artifacts | length }}",
+            "first": "{{ artifacts[0] }}",
+            "old": "{{ context.artifacts | length }}",
+        },
+    )
+
+    story.passes("b", artifacts=(REPORT,))
+    story.passes("a", artifacts=(COVER, {"name": "more"}))
+
+    assert ended(story) == {
+        "names": "report a",
+        "all": 3,
+        "first": {**REPORT, "step": "b", "node": "b"},
+        "old": 3,
+    }
+
+
+def test_conditions_read_artifacts() -> None:
+    """`artifacts` is a list for conditions too."""
+    story = begun(
+        ask("a"), ask("b", "a", condition="artifacts.length > 0 && artifacts[0].bytes < 20")
+    )
+
+    assert story.passes("a", artifacts=(REPORT,)) == ["ask b #1"]
+
+
+def test_the_step_is_named_by_its_id_and_the_node_by_its_path() -> None:
+    """Inside a loop every iteration has artifacts of its own."""
+    story = begun(repeat("fix", steps=[ask("qa")], until="steps.qa.verdict == 'pass'", most=3))
+
+    story.replies("fix#1/qa", verdict="fail", artifacts=(REPORT,))
+    story.passes("fix#2/qa", artifacts=(COVER,))
+
+    found = artifacts_of(Turn(story.definition, story.run, story.events[-1]))
+    assert [(each["step"], each["node"], each["name"]) for each in found] == [
+        ("qa", "fix#1/qa", "report"),
+        ("qa", "fix#2/qa", "coverage"),
+    ]
+
+
+def test_artifacts_of_a_failed_node_are_kept_with_it_and_not_listed() -> None:
+    """A failed gate keeps its report for people; `artifacts` has those of success only."""
+    story = begun(ask("a", gate="pass", on_error="continue"), ask("b", "a"))
+
+    story.replies("a", verdict="fail", artifacts=(REPORT,))
+
+    assert listed(story) == []
+    assert node_artifacts(story.run.results.get("a@artifacts")) == ((REPORT,), ())
+
+
+def test_another_attempt_starts_without_the_artifacts_of_the_last() -> None:
+    """Only what the attempt brought that succeeded counts."""
+    story = begun(ask("a", gate="pass", retry={"max_attempts": 2, "on": frozenset({"gate"})}))
+
+    story.replies("a", verdict="fail", artifacts=(REPORT,))
+    story.fires("a", "retry")
+    story.passes("a")
+
+    assert listed(story) == []
+    assert story.run.results.get("a@artifacts") is None
+
+
+def test_what_a_container_that_begins_again_had_made_is_not_listed_twice() -> None:
+    """An entry of the list counts only for the settling that made it."""
+    story = begun(
+        parallel(
+            "p",
+            steps=[ask("a"), ask("b", "a")],
+            retry={"max_attempts": 2, "on": frozenset({"refused", "step_error"})},
+        )
+    )
+
+    story.passes("p/a", artifacts=(REPORT,))
+    story.replies("p/b", error="refused")
+    story.fires("p", "retry")
+    assert listed(story) == []
+    story.passes("p/a", artifacts=(COVER,))
+
+    assert listed(story) == [("p/a", "coverage")]
+
+
+def test_a_reply_keeps_a_hundred_artifacts_of_four_kibibytes_and_names_the_others() -> None:
+    """What is too much is named in the node's reason, never dropped in silence."""
+    story = begun(ask("a"))
+    large = {"name": "log", "text": "x" * MAX_BYTES}
+    many = tuple({"name": f"n{number}"} for number in range(MOST + 2))
+
+    story.passes("a", artifacts=(large, *many))
+
+    assert len(listed(story)) == MOST
+    kept, left_out = node_artifacts(story.run.results.get("a@artifacts"))
+    assert (len(kept), left_out) == (MOST, ("log", "n100", "n101"))
+    reason = story.run.nodes["a"].reason
+    assert reason.startswith("artifacts left out")
+    assert reason.endswith("log, n100, n101")
+
+
+def test_a_reply_writes_its_own_artifacts_however_many_there_are_already() -> None:
+    """The list is made when it is read; no reply writes it anew."""
+    story = begun(*(ask(f"n{number}") for number in range(200)))
+    for number in range(199):
+        story.passes(f"n{number}", artifacts=(REPORT,))
+    story.passes("n199", artifacts=(COVER,))
+
+    assert story.last is not None
+    assert story.last.changes is not None
+    assert set(story.last.changes.results) == {"n199@artifacts", "@artifacts/200"}
+    assert len(listed(story)) == 200

@@ -34,7 +34,8 @@ REPLY = {
     "result": "JSON; what later steps read as `steps.<id>.result`",
     "error": "JSON `{class, message, retryable}`; with `status: error`",
     "usage": "JSON object such as tokens and cost",
-    "artifacts": 'JSON list; one entry `{"kind": "patch", "base": …, "diff": …}` changes the files',
+    "artifacts": 'JSON list of objects `{"name", "path", "type", "bytes", …}`; one entry '
+    '`{"kind": "patch", "base": …, "diff": …}` changes the files',
     "worker": "name of who answered",
     "files": "of the coordinator's own executors alone; from anybody else it is dropped",
 }

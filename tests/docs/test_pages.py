@@ -102,7 +102,7 @@ def test_the_language_page_names_every_filter_and_method() -> None:
 def test_the_language_page_names_every_root_or_says_that_it_is_empty() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", _section(LANGUAGE, "Names"), re.MULTILINE))
     missing = _section(LANGUAGE, "What this version does not have")
-    assert ROOTS - named == {"artifacts", "item", "index"}
+    assert ROOTS - named == {"item", "index"}
     assert all(f"`{root}`" in missing for root in ROOTS - named)
 
 

@@ -7,6 +7,7 @@ import copy
 import pytest
 
 from coordinator.core.definition import Workflow
+from coordinator.core.schema_checks import check_schema
 from coordinator.definitions.faults import Faults
 from coordinator.simulation import Outcome, Scenario, play, read_scenario, scenario_schema
 from tests.core.build import ask, human, repeat, wait, workflow
@@ -232,3 +233,27 @@ def test_a_word_for_a_verdict_is_read_as_that_of_a_persona() -> None:
 def test_the_same_scenario_gives_the_same_outcome() -> None:
     scenario = read("workflow: w\nreplies: {plan: {error: timeout}}\nexpect: {status: waiting}\n")
     assert play(scenario, LOOP).failures == play(copy.copy(scenario), LOOP).failures
+
+
+def test_a_scripted_reply_brings_artifacts_that_outputs_read() -> None:
+    made = workflow(ask("x"), outputs={"n": "{{ artifacts[0].name }}"})
+    more = "replies: {x: {verdict: pass, artifacts: [{name: report}]}}\n"
+    assert played("{outputs: {n: report}}", more=more, definition=made).failures == ()
+
+
+def test_a_scripted_result_is_held_against_the_schema_and_a_stand_in_is_not() -> None:
+    schema, _ = check_schema({"type": "object", "required": ["n"]})
+    x = ask("x", result_schema=schema, outputs={"n": "{{ result.n | default(0) }}"})
+    made = workflow(x, outputs={"n": "{{ x.n }}"})
+    wrong = "replies: {x: {verdict: pass, result: {m: 1}}}\n"
+    [told] = played("{status: succeeded}", more=wrong, definition=made).failures
+    assert "does not fit the step's result_schema" in told
+    right = "replies: {x: {verdict: pass, result: {n: 3}}}\n"
+    assert played("{outputs: {n: 3}}", more=right, definition=made).failures == ()
+    assert played("{outputs: {n: 0}}", more="", definition=made).failures == ()
+
+
+def test_artifacts_of_a_reply_are_a_list_of_mappings() -> None:
+    text = "workflow: w\nreplies: {x: {artifacts: [report]}}\nexpect: {status: failed}\n"
+    [told] = faults_of(text)
+    assert told.startswith("2:27: error WF022: replies.x.artifacts[1] has to be a mapping")

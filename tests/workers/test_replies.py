@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from coordinator.workers.replies import clean, last_json_object, last_lines
+from coordinator.workers.replies import artifacts_in, clean, last_json_object, last_lines
 
 DEEP = '{"a":' * 100 + "1" + "}" * 100
 
@@ -88,3 +88,23 @@ def test_the_last_lines_are_bounded() -> None:
     text = "\n".join(f"line {n}" for n in range(10_000)) + "\n\n"
     assert last_lines(text, lines=2) == "line 9998\nline 9999"
     assert len(last_lines("x" * (1 << 20), characters=50)) == 50
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [
+        ({"artifacts": [{"name": "a"}, {"path": "b"}]}, ({"name": "a"}, {"path": "b"})),
+        ({"artifacts": []}, ()),
+        ({"artifacts": ["a"]}, ()),
+        ({"artifacts": {"name": "a"}}, ()),
+        ({"output": "text"}, ()),
+        (
+            {"artifacts": [{"kind": "patch", "base": "x", "diff": "y"}, {"name": "a"}]},
+            ({"name": "a"},),
+        ),
+    ],
+)
+def test_a_result_lists_its_artifacts_and_no_patch_among_them(
+    result: object, found: object
+) -> None:
+    assert artifacts_in(result) == found
