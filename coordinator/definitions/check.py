@@ -111,6 +111,8 @@ def check(model: type[Any], named: Named, report: Reporter, what: str) -> Checke
         mark = mark_of(fields[key])
         if mark is None:
             checked.values[key] = given[key]
+            if key in _ALWAYS_PLAIN:
+                _doubt_templates(given[key], named.origin(key), report)
         else:
             _use(key, mark, fitting, report, checked)
     return checked
@@ -157,8 +159,6 @@ def _use(key: str, mark: object, named: Named, report: Reporter, checked: Checke
             checked.plain[key] = checked.values[key]
         case _:
             checked.values[key] = value
-            if mark is None and key in _ALWAYS_PLAIN:
-                _doubt_templates(value, named.origin(key), report)
 
 
 _ALWAYS_PLAIN: Final = frozenset(
