@@ -155,12 +155,15 @@ def _from_inbox(delivery: Delivery) -> Event:
         return Continued(**_common(delivery, run))
     if "msg_id" in fields:
         return _replied(delivery, CHILDREN)
-    if "signal" not in fields:
+    if "signal" not in fields and "slot" not in fields:
         raise BadMessageError("no timer, no reply and no signal: no field 'signal'")
     try:
+        if "slot" in fields:
+            return steering.slot_event(fields, **_common(delivery, run))
         return steering.signal_event(parsed(fields, "signal"), **_common(delivery, run))
     except steering.BadSignalError as error:
-        raise BadMessageError(f"the field 'signal': {error}") from None
+        field = "slot" if "slot" in fields else "signal"
+        raise BadMessageError(f"the field {field!r}: {error}") from None
 
 
 def _timer_fired(delivery: Delivery, timer: Any) -> Event:

@@ -103,6 +103,7 @@ def why(session: Session, run: str, form: str) -> None:
     """
     from coordinator.cli.show import why_json, why_text
     from coordinator.core.why import Serving
+    from coordinator.ports import SlotQueue
 
     async def work() -> dict[str, Any]:
         async with connect(session) as connection:
@@ -112,7 +113,9 @@ def why(session: Session, run: str, form: str) -> None:
                 raise CommandError(f"the definition of run {stored.state.id} cannot be read here")
             members = await connection.desk.members()
             served = {name for member in members for name in member.personas}
-            serving = Serving(served, has_coordinator(members))
+            slot = stored.state.record.slot
+            queue = await connection.desk.slot_queue(slot) if slot else SlotQueue()
+            serving = Serving(served, has_coordinator(members), queue.holders, queue.waiting)
             return why_json(definition, stored.state, serving)
 
     shown = run_async(work())

@@ -24,6 +24,7 @@ def summary_json(run: RunSummary) -> dict[str, Any]:
         "workflow": run.workflow,
         "version": run.version,
         "status": run.status,
+        "concurrency": run.slot or None,
         "title": shown_title({"title": run.title}, run.workflow),
         "created_at": rfc3339(run.created_ms),
         "ended_at": rfc3339(run.ended_ms),
@@ -49,6 +50,7 @@ def run_json(definition: Workflow | None, state: RunState) -> dict[str, Any]:
         "nodes": [_node_json(definition, row, state) for row in nodes],
         "outputs": record.outputs,
         "error": dict(record.error) if record.error is not None else None,
+        "concurrency": record.slot or None,
         "files": dict(record.files) if record.files is not None else None,
     }
 

@@ -47,6 +47,7 @@ def child_payload(turn: Turn, path: str, asked: Ask, params: object) -> dict[str
         token=attempt_token(head.seed, path, state.attempt),
         depth=(head.parent.depth if head.parent else 0) + 1,
         files_of=(owner or turn.state.id) if files is not None else "",
+        keys=_keys_held(turn),
     )
     return {
         "run": state.child,
@@ -60,6 +61,11 @@ def child_payload(turn: Turn, path: str, asked: Ask, params: object) -> dict[str
         "files": files,
         "parent": parent._asdict(),
     }
+
+
+def _keys_held(turn: Turn) -> tuple[str, ...]:
+    above, own = turn.head.parent, turn.record.slot
+    return (*(above.keys if above else ()), *([own] if own else []))
 
 
 def works_for_parent(turn: Turn) -> bool:
@@ -96,8 +102,8 @@ def _failure(turn: Turn) -> Failure | None:
         case RunStatus.SUCCEEDED:
             return None
         case RunStatus.STOPPED:
-            message = f"{who} stopped: it did not get where it was to go"
-            return Failure(error_class=ErrorClass.STEP_ERROR, message=message)
+            message = f"{who} stopped: {said or 'it did not get where it was to go'}"
+            return Failure(error_class=kind, message=message)
         case RunStatus.CANCELLED:
             return Failure(error_class=ErrorClass.CANCELLED, message=f"{who}: {said}")
         case _:

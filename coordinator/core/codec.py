@@ -28,6 +28,8 @@ from coordinator.core.events import (
     RunStarted,
     Signalled,
     SkipRequested,
+    SlotGranted,
+    SlotRefused,
     TerminateRequested,
     TimerFired,
     TimerKind,
@@ -154,7 +156,7 @@ def parent_data(parent: Parent) -> dict[str, object]:
 
 def parent_from(data: Json) -> Parent:
     """The parent that `parent_data` wrote."""
-    return Parent(**_known(data, Parent))
+    return Parent(**{**_known(data, Parent), "keys": tuple(data.get("keys", ()))})
 
 
 def _without_defaults(value: tuple[object, ...], kind: Any) -> dict[str, object]:
@@ -187,6 +189,8 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = {
     "skip": SkipRequested,
     "patch": PatchRequested,
     "advance": AdvanceRequested,
+    "slot_granted": SlotGranted,
+    "slot_refused": SlotRefused,
     "continued": Continued,
 }
 """The tag of each event in stored data. A tag is never given a second meaning."""

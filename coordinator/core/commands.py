@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from coordinator.core.concurrency import OnConflict
 from coordinator.core.definition import Channel
 from coordinator.core.events import Failure, Parent, TimerKind
 
@@ -104,6 +105,31 @@ class ParentReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcquireSlot:
+    """Ask for a slot of the key, of which this run knows `limit`.
+
+    `SlotGranted` comes when it has one. Runs of a key have their turn in the order in which they
+    asked. Where none is free at once, `SKIP` has `SlotRefused` come, and `REPLACE` has the runs
+    cancelled that hold the key or wait for it.
+    """
+
+    key: str
+    limit: int
+    on_conflict: OnConflict
+    attempt: int
+    """How often this run has asked, this time included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSlot:
+    """Give the slot back, or stop waiting for it; those whose turn it is then are told."""
+
+    key: str
+    limit: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndRun:
     """The run is over; take it off the list of open runs, and tell its parent if it has one."""
 
@@ -124,6 +150,8 @@ Command = (
     | AskHuman
     | WithdrawQuestion
     | ContinueLater
+    | AcquireSlot
+    | ReleaseSlot
     | EndRun
     | ReopenRun
 )

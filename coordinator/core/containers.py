@@ -20,7 +20,7 @@ from coordinator.core.events import Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
 from coordinator.core.jsontext import text_of
-from coordinator.core.kept import is_of_phase, keep, let_go, shut_kept
+from coordinator.core.kept import is_of_phase, keep, let_go
 from coordinator.core.places import inside_of
 from coordinator.core.settle import another_round, error_of, settle, shut
 from coordinator.core.state import NodeState, NodeStatus, ScopeState
@@ -160,7 +160,7 @@ def shut_when_decided(turn: Turn, scope: str, tally: ScopeState) -> None:
         is_hopeless = tally.succeeded + tally.unsettled < policy.need
         if is_enough and policy.on_rest is OnRest.KEEP and _meets_gate(turn, scope, tally):
             keep(turn, scope)
-            _succeed(turn, scope, tally.verdict)
+            succeed(turn, scope, verdict=tally.verdict)
         elif is_enough or is_hopeless:
             shut(turn, scope)
     elif tally.failed and policy.on_branch_error is OnBranchError.FAIL_FAST:
@@ -237,7 +237,7 @@ def _fail_container(turn: Turn, owner: str, scope: str, state: NodeState) -> Non
         message=str(error["message"]),
         retryable=_may_retry(owner, scope),
     )
-    _fail(turn, owner, failure, origin=str(error.get("node", "")))
+    fail(turn, owner, failure, origin=str(error.get("node", "")))
 
 
 def _may_retry(owner: str, scope: str) -> bool | None:
@@ -252,7 +252,7 @@ def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> N
             RunScope(turn, f"{owner}#{state.iteration}/")
         )
     except ExpressionError as error:
-        _fail(turn, owner, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
+        fail(turn, owner, Failure(error_class=ErrorClass.STEP_ERROR, message=str(error)))
         return
     allowed = state.iterations_before + loop.max_iterations
     if is_done or (loop.until is None and state.iteration >= allowed):
@@ -261,7 +261,7 @@ def _after_iteration(turn: Turn, owner: str, loop: Loop, tally: ScopeState) -> N
         message = (
             f"after {state.iteration} iterations still not: {loop.until and loop.until.source}"
         )
-        _fail(turn, owner, Failure(error_class=ErrorClass.EXHAUSTED, message=message))
+        fail(turn, owner, Failure(error_class=ErrorClass.EXHAUSTED, message=message))
     else:
         turn.note(owner, state._replace(iteration=state.iteration + 1))
         open_scope(turn, f"{owner}#{state.iteration + 1}")
@@ -274,22 +274,9 @@ def _end_container(turn: Turn, owner: str, scope: str, tally: ScopeState) -> Non
         message = f"gate: the verdict is {verdict or 'missing'}, and it has to be {gate}"
         turn.note(owner, turn.node(owner)._replace(verdict=verdict))
         may = _may_retry(owner, scope)
-        _fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message, retryable=may))
+        fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message, retryable=may))
         return
-    _succeed(turn, owner, verdict)
-
-
-def _succeed(turn: Turn, owner: str, verdict: str | None) -> None:
-    """The container did what it should; when its outputs fail it, cancel what it kept."""
     succeed(turn, owner, verdict=verdict)
-    if turn.node(owner).status not in (NodeStatus.SUCCEEDED, NodeStatus.AWAITING_REVIEW):
-        shut_kept(turn, owner)
-
-
-def _fail(turn: Turn, owner: str, failure: Failure, *, origin: str = "") -> None:
-    """Fail the container, and cancel what it kept."""
-    shut_kept(turn, owner)
-    fail(turn, owner, failure, origin=origin)
 
 
 def _meets_gate(turn: Turn, owner: str, tally: ScopeState) -> bool:

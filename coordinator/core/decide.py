@@ -36,12 +36,15 @@ from coordinator.core.events import (
     RunStarted,
     Signalled,
     SkipRequested,
+    SlotGranted,
+    SlotRefused,
     TerminateRequested,
     TimerFired,
     TimerKind,
 )
 from coordinator.core.kept import is_of_phase
 from coordinator.core.settle import error_of
+from coordinator.core.slots import is_waiting
 from coordinator.core.state import (
     RUN_MOVES,
     Changes,
@@ -156,6 +159,8 @@ def _apply(turn: Turn, event: Event) -> None:
             | AdvanceRequested()
         ):
             hands.apply(turn, event)
+        case SlotGranted() | SlotRefused():
+            phases.on_slot(turn, event)
         case _:
             _steer(turn, event)
 
@@ -273,6 +278,8 @@ def _status(turn: Turn) -> RunStatus:
         return turn.record.status
     if turn.record.paused_ms:
         return RunStatus.PAUSED
+    if is_waiting(turn):
+        return RunStatus.PENDING
     if turn.waiting and not turn.running and not turn.agenda:
         return RunStatus.WAITING
     return RunStatus.RUNNING

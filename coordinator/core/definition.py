@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from coordinator.core.concurrency import Concurrency
 from coordinator.core.expressions import Expression
 from coordinator.core.ids import Digest, static_path, underscored
 from coordinator.core.retries import RETRIED_BY_DEFAULT as RETRIED_BY_DEFAULT
@@ -310,6 +311,7 @@ class Workflow:
     parameters: tuple[Parameter, ...] = ()
     variables: Mapping[str, Value] = field(default_factory=dict)
     outputs: Mapping[str, Value] = field(default_factory=dict)
+    concurrency: Concurrency | None = None
     timeout_ms: int | None = None
     max_steps: int = 10_000
     """Node starts of one run; iterations of loops count."""

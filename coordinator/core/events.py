@@ -36,6 +36,8 @@ class Parent(NamedTuple):
     """How many runs are above this one."""
     files_of: str = ""
     """The run whose git ref both work on; empty where each has one of its own, or none."""
+    keys: tuple[str, ...] = ()
+    """Concurrency keys that the runs above hold; a child needs no slot of its own of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +235,23 @@ class AdvanceRequested(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlotGranted(_Event):
+    """The run has a slot of its concurrency key."""
+
+    attempt: int
+    """Which asking of the run this answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRefused(_Event):
+    """No slot of the run's concurrency key was free, and it did not want to wait."""
+
+    attempt: int
+    holder: str = ""
+    """A run that holds the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Continued(_Event):
     """The run goes on with what the last commit had no room for."""
 
@@ -251,5 +270,7 @@ Event = (
     | PauseRequested
     | ResumeRequested
     | ByHand
+    | SlotGranted
+    | SlotRefused
     | Continued
 )

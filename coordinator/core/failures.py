@@ -6,6 +6,7 @@ from coordinator.core.commands import AskHuman
 from coordinator.core.definition import Ask, Backoff, Node, OnErrorAction, Retry
 from coordinator.core.events import Failure, TimerKind
 from coordinator.core.ids import jitter
+from coordinator.core.kept import shut_kept
 from coordinator.core.questions import about
 from coordinator.core.settle import error_of, settle, try_again
 from coordinator.core.state import NodeState, NodeStatus
@@ -13,10 +14,12 @@ from coordinator.core.turn import Turn
 
 
 def fail(turn: Turn, path: str, failure: Failure, *, origin: str = "") -> None:
-    """The node's attempt is over and failed; its request, if any, has been taken back already.
+    """The node's attempt is over and failed; its request, if any, has been taken back already, and
+    what it kept is cancelled.
 
     `origin` names the node inside a container that the failure came from.
     """
+    shut_kept(turn, path)
     node, state = turn.define(path), turn.node(path)
     error = error_of(failure.error_class, failure.message, origin)
     turn.note(path, state._replace(error=error, is_handed_on=False))

@@ -305,10 +305,9 @@ def cancel_node(turn: Turn, path: str) -> None:
     state = turn.find(path)
     if state is None or state.status is NodeStatus.PENDING:
         return
-    shut_kept(turn, path)
     if state.status.is_settled:
-        return
-    if stop_node(turn, path):
+        shut_kept(turn, path)
+    elif stop_node(turn, path):
         settle(turn, path, NodeStatus.CANCELLED, reason="cancelled")
 
 
@@ -318,6 +317,7 @@ def stop_node(turn: Turn, path: str, *, then: str = "") -> bool:
     Otherwise steps inside it are being cancelled, and with the last of them it is cancelled too, or
     what `then` says.
     """
+    shut_kept(turn, path)
     state = turn.node(path)
     if state.status is NodeStatus.RUNNING and _shut_inside(turn, path, state, then):
         return False

@@ -17,11 +17,12 @@ from coordinator.core.events import (
     SkipRequested,
 )
 from coordinator.core.flow import let_go, stop_node
+from coordinator.core.kept import is_kept, is_of_phase
 from coordinator.core.questions import asked_changes, changes_problem, in_words, with_changes
 from coordinator.core.reopen import reopen
 from coordinator.core.settle import another_round, is_shut, settle
 from coordinator.core.state import NodeState, NodeStatus, Phase
-from coordinator.core.turn import PHASE_SCOPES, Turn, owner_of, parent_scope
+from coordinator.core.turn import Turn, owner_of, parent_scope
 
 _S = NodeStatus
 
@@ -155,10 +156,10 @@ def _not_open(turn: Turn, path: str) -> str:
     """Why the node cannot be left out yet: nobody counts the steps of a block that is not open."""
     scope = parent_scope(path)
     graph = turn.graph(scope) if turn.scope(scope) is not None else None
-    is_running = scope in PHASE_SCOPES or turn.node(owner_of(scope)).status is _S.RUNNING
-    is_undo = scope.endswith("/undo")
+    is_running = is_of_phase(scope) or turn.node(owner_of(scope)).status is _S.RUNNING
+    is_running = is_running or is_kept(turn, scope)
     step = path.rpartition("/")[2]
-    if graph is None or step not in graph.nodes or not (is_running or is_undo):
+    if graph is None or step not in graph.nodes or not is_running:
         return f"{path} is in a block that is not running; skip it once that has begun"
     return ""
 
@@ -172,6 +173,8 @@ def _may_touch(turn: Turn, path: str) -> bool:
         turn.refused = f"{path} is work of the coordinator's own; it goes on by itself"
     elif not turn.is_known(path):
         turn.refused = f"the run has no node {path!r}"
+    elif turn.record.phase is Phase.QUEUED:
+        turn.refused = "the run waits for its concurrency key; nothing has begun yet"
     elif turn.record.phase is Phase.PREPARING:
         turn.refused = "the run is being prepared; nothing has begun yet"
     elif _is_being_ended(turn, path, turn.define(path)):

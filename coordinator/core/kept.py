@@ -28,6 +28,12 @@ def keep(turn: Turn, scope: str) -> None:
         _count(turn, scope, 1)
 
 
+def is_kept(turn: Turn, scope: str) -> bool:
+    """Whether the scope goes on although its container has succeeded."""
+    state = turn.scope(scope)
+    return state is not None and state.is_kept
+
+
 def let_go(turn: Turn, scope: str) -> None:
     """The last step of a kept scope has settled; a phase that waited for nothing else is over."""
     state = turn.scope(scope)

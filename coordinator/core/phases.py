@@ -1,4 +1,6 @@
-"""A run from its first event to its end: prepare, main, undo, on_failure, finally, release."""
+"""A run from its first event to its end: queue, prepare, main, undo, on_failure, finally,
+release.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,11 @@ from coordinator.core.commands import EndRun
 from coordinator.core.containers import doom, open_scope
 from coordinator.core.context import RunScope
 from coordinator.core.definition import ErrorClass, Loop, Map, Node
-from coordinator.core.events import TimerKind
+from coordinator.core.events import SlotGranted, SlotRefused, TimerKind
 from coordinator.core.ids import entry_order, static_path
 from coordinator.core.places import item_scopes, locate
 from coordinator.core.settle import end_attempt, error_of, settle, shut
+from coordinator.core.slots import NoKeyError, ask_for_slot, is_awaited, release_slot
 from coordinator.core.state import NodeStatus, Phase, RunStatus
 from coordinator.core.templates import TemplateError
 from coordinator.core.turn import (
@@ -39,8 +42,44 @@ def begin(turn: Turn) -> None:
     turn.record = turn.record._replace(status=RunStatus.RUNNING)
     if turn.definition.timeout_ms is not None:
         turn.set_timer("", run_timer(turn), TimerKind.RUN_TIMEOUT, turn.definition.timeout_ms)
-    needs_files = turn.definition.uses_files and turn.record.files is None
-    if needs_files and turn.head.task.get("repo"):
+    _queue(turn)
+
+
+def _queue(turn: Turn) -> None:
+    """Have the run wait until it may go, if it must; also one that begins again after its end."""
+    try:
+        must_wait = ask_for_slot(turn)
+    except NoKeyError as error:
+        told = error_of(ErrorClass.STEP_ERROR, str(error))
+        turn.record = turn.record._replace(outcome="failed", error=told)
+        advance(turn)
+        return
+    if not must_wait:
+        _prepare(turn)
+
+
+def on_slot(turn: Turn, event: SlotGranted | SlotRefused) -> None:
+    """The run may go, and keeps its slot while it is paused; or it does not go, and as nothing of
+    it ran, nothing is undone or cleaned up.
+    """
+    if not is_awaited(turn, event):
+        return
+    if isinstance(event, SlotRefused):
+        told = f"another run holds {turn.record.slot}: {event.holder}"
+        error = error_of(ErrorClass.REFUSED, told)
+        turn.record = turn.record._replace(outcome="stopped", error=error)
+        _finish(turn)
+        return
+    turn.record = turn.record._replace(granted_ms=turn.at_ms)
+    if not turn.record.paused_ms:
+        _prepare(turn)
+
+
+def _prepare(turn: Turn) -> None:
+    """Nothing keeps the run from going, or from going on where it ended before."""
+    turn.record = turn.record._replace(phase=Phase.PREPARING)
+    has_files = turn.record.files is not None and turn.record.round == 1
+    if turn.definition.uses_files and not has_files and turn.head.task.get("repo"):
         turn.push("ask", PREPARE)
     else:
         _open_main(turn)
@@ -52,13 +91,9 @@ def run_timer(turn: Turn) -> int:
 
 
 def reopened(turn: Turn) -> None:
-    """All that runs again is marked: prepare the run's files once more, then go on."""
-    if turn.record.outcome:
-        return  # it was ended meanwhile
-    if turn.definition.uses_files and turn.head.task.get("repo"):
-        turn.push("ask", PREPARE)
-    else:
-        _open_main(turn)
+    """All that runs again is marked: wait for a slot, prepare the run's files again, and go on."""
+    if not turn.record.outcome:  # it was not ended meanwhile
+        _queue(turn)
 
 
 def _open_main(turn: Turn) -> None:
@@ -198,6 +233,7 @@ def _finish(turn: Turn) -> None:
     )
     if turn.definition.timeout_ms is not None:
         turn.clear_timer("", run_timer(turn), TimerKind.RUN_TIMEOUT)
+    release_slot(turn)
     turn.command(EndRun(status=status.value, reply=reply_of(turn)))
 
 
@@ -230,7 +266,7 @@ def _outputs(turn: Turn) -> dict[str, object]:
 
 
 def cancel(turn: Turn, *, by: str, reason: str) -> None:
-    """End the run: what is in flight stops, `undo` and `finally` follow."""
+    """End the run: what is in flight stops, `undo` and `finally` follow; unless nothing began."""
     if turn.record.outcome:
         turn.ignored = "late"
         return
@@ -257,7 +293,7 @@ def on_run_timeout(turn: Turn, attempt: int) -> None:
         turn.ignored = "late"
         return
     error = error_of(ErrorClass.TIMEOUT, "the run's time limit passed")
-    if turn.record.phase is Phase.PREPARING:
+    if turn.record.phase in (Phase.QUEUED, Phase.PREPARING):
         turn.record = turn.record._replace(outcome="failed", error=error)
         _stop_all(turn)
     else:
@@ -265,6 +301,9 @@ def on_run_timeout(turn: Turn, attempt: int) -> None:
 
 
 def _stop_all(turn: Turn) -> None:
+    if turn.record.phase is Phase.QUEUED:
+        _finish(turn)
+        return
     if turn.record.phase is Phase.PREPARING:
         end_attempt(turn, PREPARE, stop=True)
         settle(turn, PREPARE, NodeStatus.CANCELLED, reason="cancelled")
@@ -292,6 +331,8 @@ def resume(turn: Turn) -> None:
     if not _is_newest(turn) or not turn.record.paused_ms:
         return
     turn.record = turn.record._replace(paused_ms=0)
+    if turn.record.phase is Phase.QUEUED and turn.record.granted_ms:
+        _prepare(turn)
     for path, state in turn.state.nodes.items():
         if state.status is NodeStatus.READY and not state.is_held:
             turn.push("again" if state.started_ms else "start", path)

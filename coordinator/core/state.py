@@ -80,14 +80,14 @@ NODE_MOVES: Final[Mapping[NodeStatus, frozenset[NodeStatus]]] = {
 
 _R = RunStatus
 RUN_MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
-    _R.PENDING: frozenset({_R.RUNNING}),
-    _R.RUNNING: frozenset({_R.WAITING, _R.PAUSED, *_FINAL_RUN}),
+    _R.PENDING: frozenset({_R.RUNNING, _R.WAITING, _R.PAUSED, *_FINAL_RUN}),
+    _R.RUNNING: frozenset({_R.PENDING, _R.WAITING, _R.PAUSED, *_FINAL_RUN}),
     _R.WAITING: frozenset({_R.RUNNING, _R.PAUSED, *_FINAL_RUN}),
-    _R.PAUSED: frozenset({_R.RUNNING, _R.WAITING, *_FINAL_RUN}),
-    _R.SUCCEEDED: frozenset({_R.RUNNING}),
-    _R.STOPPED: frozenset({_R.RUNNING}),
-    _R.FAILED: frozenset({_R.RUNNING}),
-    _R.CANCELLED: frozenset({_R.RUNNING}),
+    _R.PAUSED: frozenset({_R.PENDING, _R.RUNNING, _R.WAITING, *_FINAL_RUN}),
+    _R.SUCCEEDED: frozenset({_R.PENDING, _R.RUNNING}),
+    _R.STOPPED: frozenset({_R.PENDING, _R.RUNNING}),
+    _R.FAILED: frozenset({_R.PENDING, _R.RUNNING}),
+    _R.CANCELLED: frozenset({_R.PENDING, _R.RUNNING}),
 }
 """Which status may follow which; only a person's retry leads on from an end."""
 
@@ -95,6 +95,7 @@ RUN_MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
 class Phase(StrEnum):
     """Which part of the workflow a run is in; they follow each other in this order."""
 
+    QUEUED = "queued"
     PREPARING = "preparing"
     MAIN = "main"
     UNDO = "undo"
@@ -277,6 +278,14 @@ class RunRecord(NamedTuple):
     """How often it has begun: once, and once more for every retry after its end."""
     advance: str = ""
     """`manual` while the run advances by hand."""
+    slot: str = ""
+    """The concurrency key that it holds or waits for; empty = it has none."""
+    slot_attempt: int = 0
+    """How often it has asked for a slot of its key."""
+    asked_ms: int = 0
+    """When it asked for one last."""
+    granted_ms: int = 0
+    """When it was given one; 0 = it has none yet."""
     files: Mapping[str, object] | None = None
     """`{repo, ref, branch, base_branch, base_revision, revision}` of the run's git ref."""
     files_ms: int = 0

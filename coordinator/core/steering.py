@@ -19,9 +19,11 @@ from coordinator.core.events import (
     RetryRequested,
     Signalled,
     SkipRequested,
+    SlotGranted,
+    SlotRefused,
     TerminateRequested,
 )
-from coordinator.core.ids import SIGNAL_NAME, STATE_NAME
+from coordinator.core.ids import RUN_ID, SIGNAL_NAME, STATE_NAME
 from coordinator.core.jsontext import dump
 
 MAX_NAME: Final = 200
@@ -72,6 +74,25 @@ def signal_event(signal: object, *, id: str, run: str, at_ms: int, seed: str = "
             article = "an" if kind[0] == "a" else "a"
             raise BadSignalError(f"{article} {kind} needs {key!r}")
     return cast("Event", event(id=id, run=run, at_ms=at_ms, seed=seed, **values))
+
+
+def slot_event(
+    word: Mapping[str, str], *, id: str, run: str, at_ms: int, seed: str = ""
+) -> SlotGranted | SlotRefused:
+    """The event that word about a concurrency key stands for: `slot` (`granted` or `refused`),
+    `attempt`, and of a refusal `holder`.
+
+    Raises:
+        BadSignalError: it is anything else.
+    """
+    said, attempt, holder = word["slot"], word.get("attempt", ""), word.get("holder", "")
+    if not (attempt.isascii() and attempt.isdigit() and len(attempt) < 10):
+        raise BadSignalError("'attempt' is no number")
+    if said == "granted":
+        return SlotGranted(id=id, run=run, at_ms=at_ms, seed=seed, attempt=int(attempt))
+    if said != "refused" or not (holder == "" or RUN_ID.match(holder)):
+        raise BadSignalError("it is granted, or refused with the run that holds the key")
+    return SlotRefused(id=id, run=run, at_ms=at_ms, seed=seed, attempt=int(attempt), holder=holder)
 
 
 def _text(limit: int) -> Callable[[str, object], str]:

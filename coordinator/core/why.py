@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from coordinator.core.definition import Ask, Channel, Node, Workflow
 from coordinator.core.report import NodeRow, rows
-from coordinator.core.state import NodeState, NodeStatus, RunState, RunStatus
+from coordinator.core.state import NodeState, NodeStatus, Phase, RunState, RunStatus
 from coordinator.core.turn import LAND, OWN_NODES, PREPARE, child_path, parent_scope
 
 _S = NodeStatus
+_MOST_NAMED: Final = 5
+"""Runs named in one sentence."""
 
 
 class Wait(NamedTuple):
@@ -18,8 +20,8 @@ class Wait(NamedTuple):
 
     path: str
     kind: str
-    """`persona`, `human`, `timer`, `signal`, `run`, `dependency`, `coordinator`, `review`, `held`
-    or `paused`.
+    """`persona`, `human`, `timer`, `signal`, `run`, `dependency`, `coordinator`, `concurrency`,
+    `review`, `held` or `paused`.
     """
     detail: str
 
@@ -36,11 +38,15 @@ class Ending(NamedTuple):
 
 
 class Serving(NamedTuple):
-    """Who is alive."""
+    """Who is alive, and who else is there."""
 
     personas: Collection[str] = ()
     """Personas that some worker serves."""
     has_coordinator: bool = True
+    holders: Sequence[str] = ()
+    """Runs that hold the run's concurrency key."""
+    waiting: Sequence[str] = ()
+    """Runs that wait for it, the next one first."""
 
 
 def waits(definition: Workflow, state: RunState, serving: Serving) -> list[Wait]:
@@ -74,6 +80,17 @@ def _of_the_run(state: RunState, serving: Serving) -> Iterator[Wait]:
         yield Wait("", "coordinator", "no coordinator runs, so nothing that happens is noticed")
     if state.record.status is RunStatus.PAUSED:
         yield Wait("", "paused", "the run is paused: nothing starts until somebody resumes it")
+    if state.record.phase is Phase.QUEUED and not state.record.granted_ms:
+        yield Wait("", "concurrency", _of_queue(state, serving))
+
+
+def _of_queue(state: RunState, serving: Serving) -> str:
+    held = ", ".join(serving.holders[:_MOST_NAMED]) or "another run"
+    said = f"it needs {state.record.slot}, which {held} holds"
+    if state.id not in serving.waiting:
+        return said
+    before = list(serving.waiting).index(state.id)
+    return f"{said}; it is number {before + 1} of {len(serving.waiting)} in the queue"
 
 
 def _own_work(state: RunState) -> Iterator[Wait]:

@@ -149,11 +149,11 @@ class MatchKeys(Keys):
 
 
 class ConcurrencyKeys(Keys):
-    """How many runs of one key may go at a time."""
+    """How many runs of one key may go at a time, whatever their workflows are."""
 
     key: Annotated[str, Mark.TEMPLATE]
     limit: Annotated[int, Field(ge=1)] = 1
-    on_conflict: Literal["queue", "cancel_running", "reject"] = "queue"
+    on_conflict: Literal["queue", "skip", "replace", "cancel_running", "reject"] = "queue"
 
 
 class ParameterKeys(Keys):

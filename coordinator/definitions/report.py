@@ -85,6 +85,7 @@ STEP_SPELLINGS: Final = {
     "subtasks": "steps",
 }
 WORKFLOW_SPELLINGS: Final = {"parameters": "params", "subtasks": "steps"}
+ON_CONFLICT_SPELLINGS: Final = {"cancel_running": "replace", "reject": "skip"}
 
 
 def canonical(

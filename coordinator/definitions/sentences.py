@@ -23,7 +23,7 @@ SENTENCES: Final[Mapping[str, Mapping[str, str]]] = {
         "params": "typed inputs, checked when a run is submitted",
         "variables": "values for the steps; templates in them may read `task`, `params` and `env`",
         "defaults": "what steps have that do not say otherwise",
-        "concurrency": "checked, without effect in this version",
+        "concurrency": "how many runs of one key may go at a time; see below",
         "timeout": "of the whole run; after it the run fails",
         "max_steps": "node starts of one run, iterations included; one more fails it",
         "git": "what the run may change in its repository, unless a step says otherwise",
@@ -62,6 +62,13 @@ SENTENCES: Final[Mapping[str, Mapping[str, str]]] = {
     "defaults": {
         "timeout": "of requests and git operations",
         "retry": "of requests and git operations; each key by itself",
+    },
+    "concurrency": {
+        "key": "what runs have in common, text or a number; may read `task`, `params`, `variables` "
+        "and `env`",
+        "limit": "how many runs of the key may go at a time",
+        "on_conflict": "what a run does when there is no room: `queue` waits, `skip` does not run, "
+        "`replace` cancels the others",
     },
     "match": {
         "types": "the task's `type` is one of them",

@@ -10,7 +10,7 @@ from coordinator.definitions.errors import ON_ERROR_SPELLINGS
 from coordinator.definitions.models import WorkflowKeys
 from coordinator.definitions.parameters import TYPE_SPELLINGS
 from coordinator.definitions.read import Path
-from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
+from coordinator.definitions.report import ON_CONFLICT_SPELLINGS, STEP_SPELLINGS, WORKFLOW_SPELLINGS
 from coordinator.definitions.walk import lists_inside, lists_of, steps_of
 
 
@@ -50,6 +50,9 @@ class _Walk:
         for name, about in declared.items() if isinstance(declared, Mapping) else ():
             if isinstance(about, Mapping):
                 self._value(about, "type", (keys["params"], name), TYPE_SPELLINGS)
+        concurrency = value.get("concurrency")
+        if isinstance(concurrency, Mapping):
+            self._value(concurrency, "on_conflict", ("concurrency",), ON_CONFLICT_SPELLINGS)
         for path, inner in lists_of(WorkflowKeys, value, keys, ()):
             self._steps(inner, path)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from coordinator.core.concurrency import Concurrency, OnConflict
 from coordinator.core.definition import (
     Ask,
     Channel,
@@ -34,7 +35,13 @@ from coordinator.definitions.parameters import read_parameters
 from coordinator.definitions.parse import Parser, reads_of
 from coordinator.definitions.personas import Personas
 from coordinator.definitions.read import Document
-from coordinator.definitions.report import WORKFLOW_SPELLINGS, Named, Reporter, canonical
+from coordinator.definitions.report import (
+    ON_CONFLICT_SPELLINGS,
+    WORKFLOW_SPELLINGS,
+    Named,
+    Reporter,
+    canonical,
+)
 from coordinator.definitions.step import How, Names, Part, Read, StepList, plain_steps
 
 _VERSION: Final = re.compile(
@@ -47,7 +54,7 @@ _LISTS: Final = (
 )
 _TASK_ONLY: Final = frozenset({"task", "env"})
 _AT_START: Final = frozenset({"task", "params", "env"})
-_WITHOUT_EFFECT: Final = ("concurrency", "invariants")
+_WITHOUT_EFFECT: Final = ("invariants",)
 
 
 @dataclass(slots=True)
@@ -157,6 +164,7 @@ def read_workflow(
     refuse_unknown(named, fields_of(WorkflowKeys), report, what="a workflow", elsewhere=_HOMES)
     checked = check(WorkflowKeys, named, report, "a workflow")
     _check_head(checked, named, report)
+    _settle_conflict(checked["concurrency"])
     parameters = read_parameters(checked, named, report)
     parser = Parser(report, step_types)
     parser.names.environments = environments
@@ -189,6 +197,14 @@ def _check_head(checked: Checked, named: Named, report: Reporter) -> None:
         report.value("WF036", named.origin("schema"), f"schema {language} is not known")
     if name is not None and not workflow_id(name):
         report.value("WF022", named.origin("name"), '"name" needs letters or digits a-z, 0-9')
+
+
+def _settle_conflict(concurrency: Checked | None) -> None:
+    """Give `on_conflict` its canonical word."""
+    if concurrency is not None and "on_conflict" in concurrency.plain:
+        given = concurrency["on_conflict"]
+        word = ON_CONFLICT_SPELLINGS.get(given, given)
+        concurrency.values["on_conflict"] = concurrency.plain["on_conflict"] = word
 
 
 def _check_top(file: WorkflowFile, report: Reporter, personas: Personas) -> None:
@@ -276,6 +292,7 @@ def _workflow(
         parameters=file.parameters,
         variables=_values(checked["variables"]),
         outputs=_values(checked["outputs"]),
+        concurrency=_concurrency(checked["concurrency"]),
         timeout_ms=checked["timeout"],
         max_steps=checked["max_steps"],
         limits=limits_of(checked["git"]),
@@ -285,6 +302,16 @@ def _workflow(
         contracts=contracts,
         nodes=nodes,
         env=file.names.env_read(),
+    )
+
+
+def _concurrency(given: Checked | None) -> Concurrency | None:
+    if given is None:
+        return None
+    return Concurrency(
+        key=compile_value(given["key"]),
+        limit=given["limit"],
+        on_conflict=OnConflict(given["on_conflict"]),
     )
 
 

@@ -18,6 +18,12 @@ class Telemetry(Protocol):
     def run_ended(self, workflow: str, status: str, seconds: float) -> None:
         """A run ended, so long after it was created."""
 
+    def slot_granted(self, workflow: str, seconds: float) -> None:
+        """A run of this workflow got a slot of its concurrency key, so long after it had asked."""
+
+    def slot_refused(self, workflow: str) -> None:
+        """A run of this workflow was refused one."""
+
     def node_settled(self, type: str, status: str, seconds: float) -> None:
         """A node of this step type reached its end, so long after it was started."""
 
@@ -47,6 +53,12 @@ class Silent:
         """Nothing happens."""
 
     def run_ended(self, workflow: str, status: str, seconds: float) -> None:
+        """Nothing happens."""
+
+    def slot_granted(self, workflow: str, seconds: float) -> None:
+        """Nothing happens."""
+
+    def slot_refused(self, workflow: str) -> None:
         """Nothing happens."""
 
     def node_settled(self, type: str, status: str, seconds: float) -> None:

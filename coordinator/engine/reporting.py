@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordinator.core.commands import EndRun, SendRequest
 from coordinator.core.definition import Ask, Channel, Node, Workflow
-from coordinator.core.events import Replied, RunStarted
+from coordinator.core.events import Replied, RunStarted, SlotGranted, SlotRefused
 from coordinator.core.state import SETTLED, NodeStatus, RunState
 from coordinator.engine.observe import Telemetry
 from coordinator.ports import Transition
@@ -18,6 +18,11 @@ def report(
         event = entry.event
         if isinstance(event, RunStarted):
             telemetry.run_started(definition.id)
+        elif isinstance(event, SlotGranted):
+            seconds = (state.record.granted_ms - state.record.asked_ms) / 1_000
+            telemetry.slot_granted(definition.id, seconds)
+        elif isinstance(event, SlotRefused):
+            telemetry.slot_refused(definition.id)
         elif isinstance(event, Replied):
             _replied(telemetry, definition.node(event.node), event)
         for path, status, _ in entry.moves:

@@ -18,6 +18,7 @@ from coordinator.ports import (
     Question,
     QueueDepth,
     RunSummary,
+    SlotQueue,
     StoredRun,
 )
 
@@ -64,6 +65,14 @@ class MemoryDesk:
         ids = self._memory.open if open_only else self._memory.runs
         newest = sorted(ids, reverse=True)[:limit]
         return [_summary(run, self._memory.runs[run]) for run in newest]
+
+    async def slot_queue(self, key: str) -> SlotQueue:
+        """As `Desk.slot_queue`."""
+        known = self._memory.keys.get(key, [])
+        return SlotQueue(
+            holders=tuple(slot.run for slot in known if slot.is_held),
+            waiting=tuple(slot.run for slot in known if not slot.is_held),
+        )
 
     async def open_count(self) -> int:
         """As `Desk.open_count`."""
@@ -196,4 +205,5 @@ def _summary(run: RunId, stored: StoredRun) -> RunSummary:
         created_ms=head.created_ms,
         ended_ms=record.ended_ms,
         revision=stored.revision,
+        slot=record.slot,
     )

@@ -91,6 +91,15 @@ KINDS: Final = {"tasks": SourceKind.TASK, "inbox": SourceKind.INBOX}
 """What a coordinator reads, beside replies."""
 
 
+class Slot(NamedTuple):
+    """A run that holds a concurrency key, or waits for it."""
+
+    run: RunId
+    attempt: int
+    limit: int
+    is_held: bool = False
+
+
 @dataclass(slots=True)
 class Memory:
     """Everything; gone when the process is."""
@@ -107,6 +116,8 @@ class Memory:
     questions: dict[tuple[RunId, str], Question] = field(default_factory=dict)
     submissions: dict[str, RunId] = field(default_factory=dict)
     """Idempotency key -> run."""
+    keys: dict[str, list[Slot]] = field(default_factory=dict)
+    """Concurrency key -> those who hold it, then those who wait for it, in order."""
     personas: set[str] = field(default_factory=set)
     control: list[tuple[str, str]] = field(default_factory=list)
     """Target and message id of what is to be stopped."""

@@ -7,11 +7,13 @@ from typing import assert_never
 
 from coordinator.child_messages import begin_fields, end_fields, stop_fields
 from coordinator.core.commands import (
+    AcquireSlot,
     AskHuman,
     ClearTimer,
     Command,
     ContinueLater,
     EndRun,
+    ReleaseSlot,
     ReopenRun,
     SendRequest,
     SetTimer,
@@ -21,6 +23,7 @@ from coordinator.core.commands import (
 from coordinator.core.definition import Channel
 from coordinator.core.ids import RunId, message_id
 from coordinator.core.state import Changes, RunRecord, RunState
+from coordinator.memory_store import slots
 from coordinator.memory_store.memory import Memory
 from coordinator.messages import request_fields, timer_text
 from coordinator.ports import (
@@ -114,6 +117,8 @@ class MemoryRunStore:
                 memory.questions.pop((run, node), None)
             case ContinueLater():
                 memory.add("inbox", {"run": run, "continue": "1"})
+            case AcquireSlot() | ReleaseSlot():
+                slots.change(memory, run, command)
             case EndRun() | ReopenRun():
                 self._open_or_end(transition, command)
             case _:

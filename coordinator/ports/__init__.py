@@ -21,6 +21,7 @@ from coordinator.ports.desk import (
     QueueDepth,
     Registry,
     RunSummary,
+    SlotQueue,
 )
 from coordinator.ports.errors import StoreUnavailableError, StoreUnsuitableError
 from coordinator.ports.requests import Reply, Request, RequestQueue
@@ -56,6 +57,7 @@ __all__ = [
     "RequestQueue",
     "RunStore",
     "RunSummary",
+    "SlotQueue",
     "SourceKind",
     "StoreUnavailableError",
     "StoreUnsuitableError",

@@ -71,6 +71,17 @@ class RunSummary:
     created_ms: int
     ended_ms: int
     revision: int
+    slot: str = ""
+    """The concurrency key that it holds or waits for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotQueue:
+    """The runs of one concurrency key that have not ended."""
+
+    holders: tuple[RunId, ...] = ()
+    waiting: tuple[RunId, ...] = ()
+    """In the order in which their turns come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,9 @@ class Desk(Protocol):
 
     async def runs(self, *, open_only: bool = False, limit: int = 50) -> list[RunSummary]:
         """Newest first."""
+
+    async def slot_queue(self, key: str) -> SlotQueue:
+        """Who holds a concurrency key, and who waits for it."""
 
     async def open_count(self) -> int:
         """How many runs have not ended."""

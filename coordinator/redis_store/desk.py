@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator.core import codec
@@ -20,11 +20,13 @@ from coordinator.ports import (
     Question,
     QueueDepth,
     RunSummary,
+    SlotQueue,
 )
 from coordinator.redis_store import scripting
 from coordinator.redis_store.bell import Bell
 from coordinator.redis_store.connection import Command, Server
 from coordinator.redis_store.entries import fields_of, listed, milliseconds
+from coordinator.redis_store.errors import checked
 from coordinator.redis_store.keys import COORDINATORS, EXECUTORS, WORKERS
 from coordinator.redis_store.run_codec import journal_from
 from coordinator.redis_store.run_store import run_of
@@ -89,6 +91,16 @@ class RedisDesk:
             for run, reply in zip(ids, replies, strict=True)
             if reply[1] is not None
         ]
+
+    async def slot_queue(self, key: str) -> SlotQueue:
+        """As `Desk.slot_queue`."""
+        name = self._keys.concurrency(key)
+        held, waiting = await self.link.call(
+            ("ZRANGEBYSCORE", name, 0, 0),
+            ("ZRANGEBYSCORE", name, 1, "+inf"),
+            is_repeatable=True,
+        )
+        return SlotQueue(holders=_runs(checked(held)), waiting=_runs(checked(waiting)))
 
     async def open_count(self) -> int:
         """As `Desk.open_count`."""
@@ -217,7 +229,12 @@ def _summary(run: str, revision: bytes, head: bytes, record: bytes) -> RunSummar
         created_ms=about["created_ms"],
         ended_ms=now.ended_ms,
         revision=int(revision),
+        slot=now.slot,
     )
+
+
+def _runs(members: Sequence[bytes]) -> tuple[RunId, ...]:
+    return tuple(RunId(member.decode().partition(" ")[0]) for member in members)
 
 
 def _question(field: str, data: Mapping[str, Any]) -> Question:

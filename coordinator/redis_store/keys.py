@@ -19,6 +19,7 @@ so that one script may touch them together on a cluster too. None expires by its
 | `runs`              | zset   | every run; score 0, for ids sort by time      | commit     |
 | `open`              | zset   | the runs that have not ended; score 0         | commit     |
 | `personas`          | set    | every persona that was ever asked             | commit     |
+| `key:<sha256>`      | zset   | of a concurrency key: who holds it, who waits | commit     |
 | `idem:<key>`        | string | the task entry, or the run, that used the key | submit, commit |
 | `def:<digest>`      | string | a compiled definition, checked on load        | put        |
 | `active`            | hash   | bundle -> which definitions serve new runs    | activate   |
@@ -29,6 +30,7 @@ so that one script may touch them together on a cluster too. None expires by its
 Fields of a run: `rev` (the revision), `head`, `record`, `n:<path>` (node), `s:<path>` (scope),
 `r:<path>` (result), `v:<name>` (workflow state), each JSON, and `q:<path>` (the entry of the
 request in flight, used by the commit script alone).
+A concurrency key has members `<run> <attempt> <limit>`: score 0 holds a slot, 1 and above waits.
 Every save of a run is told on the channel that is named like its key, without content.
 A journal is a list because a stream takes 4 KiB of memory from its first entry.
 A dead letter has `reason`, `stream`, `entry`, `at` and each original field as `f:<name>`.
@@ -36,6 +38,7 @@ A dead letter has `reason`, `stream`, `entry`, `at` and each original field as `
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,6 +86,11 @@ class Keys:
     def idempotency(self, key: str) -> str:
         """Who used an idempotency key."""
         return f"{self.root}idem:{key}"
+
+    def concurrency(self, key: str) -> str:
+        """Who holds a concurrency key, and who waits for it."""
+        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{self.root}key:{name}"
 
     def definition(self, digest: str) -> str:
         """A compiled definition."""

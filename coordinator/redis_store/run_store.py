@@ -9,11 +9,13 @@ from coordinator import faults
 from coordinator.child_messages import begin_fields, end_fields, stop_fields
 from coordinator.core.codec import record_from
 from coordinator.core.commands import (
+    AcquireSlot,
     AskHuman,
     ClearTimer,
     Command,
     ContinueLater,
     EndRun,
+    ReleaseSlot,
     ReopenRun,
     SendRequest,
     SetTimer,
@@ -23,6 +25,7 @@ from coordinator.core.commands import (
 from coordinator.core.definition import Channel
 from coordinator.core.ids import OURSELVES, RunId, message_id, run_id_for
 from coordinator.core.jsontext import dump, parse
+from coordinator.core.slots import replaced_by
 from coordinator.core.state import RunRecord
 from coordinator.messages import VERSION, request_fields, timer_text
 from coordinator.ports import CommitResult, CommitStatus, SourceKind, StoredRun, Transition
@@ -183,10 +186,10 @@ class _Program:
                 self._call(of.named("waiting-on-humans"), "h", "HDEL", f"{run}:{node}")
             case ContinueLater():
                 self._tell({"run": run, "continue": "1"})
-            case EndRun():
-                self._end(command)
-            case ReopenRun():
-                self._call(of.named("open"), "z", "ZADD", 0, run)
+            case AcquireSlot() | ReleaseSlot():
+                self._slot(command)
+            case EndRun() | ReopenRun():
+                self._end_or_reopen(command)
             case _:
                 assert_never(command)
 
@@ -199,7 +202,10 @@ class _Program:
         flat = [item for pair in fields.items() for item in pair]
         self._call(self._of.named("inbox"), "x", "XADD", "*", *flat)
 
-    def _end(self, command: EndRun) -> None:
+    def _end_or_reopen(self, command: EndRun | ReopenRun) -> None:
+        if isinstance(command, ReopenRun):
+            self._call(self._of.named("open"), "z", "ZADD", 0, self._transition.run)
+            return
         self._call(self._of.named("open"), "z", "ZREM", self._transition.run)
         if command.reply is not None:
             self._tell(end_fields(command.reply, at_ms=self._transition.changes.record.at_ms))
@@ -232,6 +238,18 @@ class _Program:
         limit = ("MAXLEN", "~", _CONTROL_LENGTH, "*")
         fields = ("v", VERSION, "kind", "cancel", "msg_id", message)
         self._call(control, "x", "XADD", *limit, *fields)
+
+    def _slot(self, command: AcquireSlot | ReleaseSlot) -> None:
+        key = self._key(self._of.concurrency(command.key), "z")
+        inbox = self._key(self._of.named("inbox"), "x")
+        run = self._transition.run
+        member = f"{run} {command.attempt} {command.limit}"
+        if isinstance(command, ReleaseSlot):
+            self._writes += ("R", key, inbox, member)
+            return
+        signal = dump(replaced_by(run, command.key))
+        mode = command.on_conflict.value
+        self._writes += ("A", key, inbox, member, command.limit, mode, signal)
 
     def _ask(self, command: AskHuman) -> None:
         record = self._transition.changes.record

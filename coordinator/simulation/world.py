@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypedDict
 
 from coordinator.core.commands import (
+    AcquireSlot,
     ClearTimer,
     Command,
     ContinueLater,
@@ -36,6 +37,7 @@ from coordinator.core.events import (
     ResumeRequested,
     RunStarted,
     Signalled,
+    SlotGranted,
     TerminateRequested,
     TimerFired,
 )
@@ -216,6 +218,9 @@ class World:
                 run.timers.pop((command.node, command.attempt, command.kind.value), None)
             case ContinueLater():
                 self._schedule(self.now_ms, 0, Continued(**self._stamp(self.now_ms, run.id)))
+            case AcquireSlot():
+                granted = SlotGranted(**self._stamp(self.now_ms, run.id), attempt=command.attempt)
+                self._schedule(self.now_ms, 0, granted)
             case SettleRequest(stop=True, child=child) if child in self.runs:
                 self._stop(child, at_once=command.at_once)
             case EndRun(reply=ParentReply() as reply):

@@ -6,6 +6,8 @@
 | `runs_total` | workflow, status | runs that ended here |
 | `run_duration_seconds` | status | from creation to end |
 | `runs_open` | | runs that have not ended, in the whole system |
+| `run_slots_total` | workflow, result | slots of concurrency keys: `granted`, `refused` |
+| `run_queue_seconds` | workflow | from asking for a slot until a run had it |
 | `nodes_total` | type, status | nodes that reached their end |
 | `step_duration_seconds` | type | from start to end of a node |
 | `requests_total` | persona | requests sent |
@@ -102,6 +104,8 @@ class Metrics:
         self._synced_at: float | None = None
         self._started = self._counter("runs_started", "Runs created", "workflow")
         self._ended = self._counter("runs", "Runs that ended", "workflow", "status")
+        self._slots = self._counter("run_slots", "Slots of concurrency keys", "workflow", "result")
+        self._queued = self._histogram("run_queue_seconds", "Asking to slot", "workflow")
         self._nodes = self._counter("nodes", "Nodes that reached their end", "type", "status")
         self._requests = self._counter("requests", "Requests sent", "persona")
         self._replies = self._counter("replies", "Replies applied", "persona", "status")
@@ -136,6 +140,15 @@ class Metrics:
         """Counted and timed."""
         self._ended.of(workflow, status).inc()
         self._runs.of(status).observe(seconds)
+
+    def slot_granted(self, workflow: str, seconds: float) -> None:
+        """Counted and timed."""
+        self._slots.of(workflow, "granted").inc()
+        self._queued.of(workflow).observe(seconds)
+
+    def slot_refused(self, workflow: str) -> None:
+        """Counted."""
+        self._slots.of(workflow, "refused").inc()
 
     def node_settled(self, type: str, status: str, seconds: float) -> None:
         """Counted and timed."""

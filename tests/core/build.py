@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from coordinator.core.concurrency import Concurrency, OnConflict
 from coordinator.core.definition import (
     Ask,
     Branch,
@@ -152,6 +153,7 @@ def workflow(*steps: Step, **keys: Any) -> Workflow:
     variables = {name: compile_value(text) for name, text in keys.pop("variables", {}).items()}
     graph = _graph("", steps, known)
     return Workflow(
+        concurrency=_concurrency(**keys.pop("concurrency")) if "concurrency" in keys else None,
         id=keys.pop("name", "test"),
         name="test",
         version="1.0.0",
@@ -164,6 +166,10 @@ def workflow(*steps: Step, **keys: Any) -> Workflow:
         nodes=known,
         **keys,
     )
+
+
+def _concurrency(key: Any, limit: int = 1, on_conflict: str = "queue") -> Concurrency:
+    return Concurrency(key=compile_value(key), limit=limit, on_conflict=OnConflict(on_conflict))
 
 
 def _graph(path: str, steps: Sequence[Step], known: dict[str, Node]) -> Graph:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from coordinator.core.commands import (
+    AcquireSlot,
     AskHuman,
     ClearTimer,
     Command,
     ContinueLater,
     EndRun,
+    ReleaseSlot,
     ReopenRun,
     SendRequest,
     SetTimer,
@@ -35,6 +37,8 @@ from coordinator.core.events import (
     RunStarted,
     Signalled,
     SkipRequested,
+    SlotGranted,
+    SlotRefused,
     TerminateRequested,
     TimerFired,
     TimerKind,
@@ -56,6 +60,7 @@ class Story:
         self.requests: dict[str, SendRequest] = {}
         self.timers: dict[tuple[str, int, str], int] = {}
         self.questions: dict[str, AskHuman] = {}
+        self.asked_slot: AcquireSlot | None = None
         self.events: list[Event] = []
         self.last: Decision | None = None
         self._task = {"id": "T-1", "type": "task", "title": "a task", **(task or {})}
@@ -153,6 +158,14 @@ class Story:
         """Somebody says how the run is to advance."""
         return self.happens(AdvanceRequested(**self._stamp(), mode=mode, by="ann"))
 
+    def is_granted(self, attempt: int = 1) -> list[str]:
+        """The run has a slot of its key."""
+        return self.happens(SlotGranted(**self._stamp(), attempt=attempt))
+
+    def is_refused(self, holder: str, attempt: int = 1) -> list[str]:
+        """Another run holds the key."""
+        return self.happens(SlotRefused(**self._stamp(), attempt=attempt, holder=holder))
+
     def continues(self) -> list[str]:
         """The run's own event for what one commit could not hold."""
         return self.happens(Continued(**self._stamp()))
@@ -187,7 +200,9 @@ class Story:
                 self.questions[command.node] = command
             case WithdrawQuestion():
                 self.questions.pop(command.node, None)
-            case EndRun() | ReopenRun() | ContinueLater():
+            case AcquireSlot():
+                self.asked_slot = command
+            case EndRun() | ReopenRun() | ContinueLater() | ReleaseSlot():
                 pass
 
     def _stamp(self) -> dict[str, Any]:
@@ -236,6 +251,10 @@ def _in_words(command: Command) -> str:
             return f"question {command.node}"
         case ReopenRun():
             return "reopen"
+        case AcquireSlot():
+            return f"acquire {command.key}"
+        case ReleaseSlot():
+            return f"release {command.key}"
         case EndRun():
             return f"end {command.status}"
         case ContinueLater():

@@ -75,7 +75,7 @@ def test_the_child_run_gets_the_task_of_its_parent_and_knows_whose_step_it_is() 
     assert as_mapping(said["task"])["id"] == "T-1"
     assert said["parent"] == {
         "run": RUN, "node": "checks", "attempt": 1, "token": asked(story).token, "depth": 1,
-        "files_of": "",
+        "files_of": "", "keys": (),
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.core.definition import OnBranchError, OnRest
+from coordinator.core.definition import Join, OnBranchError, OnRest
 from tests.core.build import Step, ask, conditional, foreach, human, parallel, repeat, workflow
 from tests.core.story import Story
 
@@ -259,6 +259,41 @@ def test_a_result_read_later_has_what_had_succeeded_by_then() -> None:
     story.passes("p/b", result=2)
     story.passes("slow")
     assert story.requests["late"].payload["params"] == {"seen": {"a": 1, "b": 2}}
+
+
+def test_a_review_that_rejects_the_container_cancels_what_it_kept() -> None:
+    """While the review is open the rest runs; a container that is done again begins without it."""
+    story = begun(keeping(ask("a"), ask("b"), review=True), ask("next", "p"))
+    assert story.passes("p/a") == ["question p"]
+    assert (story.node("p"), story.node("p/b")) == ("awaiting_review", "running")
+    assert story.answers("p", "reject") == ["stop p/b #1", "end failed"]
+
+    story = begun(keeping(ask("a"), ask("b"), review=True), ask("next", "p"))
+    story.passes("p/a")
+    assert story.retries("p") == ["stop p/b #1", "ask p/a #2", "ask p/b #2"]
+    story.passes("p/a")
+    assert story.answers("p", "continue") == ["ask next #1"]
+    story.passes("next")
+    assert story.passes("p/b") == ["end succeeded"]
+
+
+def test_a_person_may_skip_what_is_kept() -> None:
+    """A kept branch is a step of the run like any other."""
+    story = begun(keeping(ask("a"), ask("b"), ask("c", "b", join=Join.ALL_SETTLED)))
+    story.passes("p/a")
+    assert story.skips("p/b") == ["stop p/b #1", "ask p/c #1"]
+    assert story.passes("p/c") == ["end succeeded"]
+
+
+def test_a_block_that_a_person_skips_takes_along_what_was_kept_in_it() -> None:
+    """Wherever in the block it is."""
+    loop = repeat("l", steps=[keeping(ask("a"), ask("b")), ask("x", "p")], until="false", most=3)
+    story = begun(loop, ask("next", "l", join=Join.ALL_SETTLED))
+    story.passes("l#1/p/a")
+    story.passes("l#1/x")
+    said = story.skips("l")
+    stopped = ["stop l#1/p/b #1", "stop l#2/p/a #1", "stop l#2/p/b #1"]
+    assert sorted(said) == ["ask next #1", *stopped]
 
 
 def test_the_verdict_stays_that_of_the_moment_it_succeeded() -> None:

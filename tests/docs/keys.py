@@ -8,6 +8,7 @@ from typing import Any
 from coordinator.definitions.check import fields_of
 from coordinator.definitions.models import (
     PERSONA_KINDS,
+    ConcurrencyKeys,
     DefaultsKeys,
     GitKeys,
     MatchKeys,
@@ -35,6 +36,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "parameter": ParameterKeys,
     "retry": RetryKeys,
     "git": GitKeys,
+    "concurrency": ConcurrencyKeys,
     **{section_of(name): each.keys for name, each in built_in_types().items()},
     "persona": PersonaKeys,
     "command": PERSONA_KINDS["command"],
@@ -118,6 +120,7 @@ def _schema(section: str) -> Mapping[str, Any]:
         "step": {**step, "type": {"enum": list(types)}},
         "defaults": top["defaults"]["properties"],
         "match": top["match"]["properties"],
+        "concurrency": top["concurrency"]["properties"],
         "parameter": top["params"]["additionalProperties"]["properties"],
         "retry": step["retry"]["properties"],
         "git": step["git"]["properties"],

@@ -11,6 +11,13 @@ then the writes, in their order; one of them sets the run's new revision:
   C key command n arg*n        any command on one key
   Q key field n arg*n          send a request: XADD key * args; remember its id in the run's field
   D key group field            settle a request: acknowledge and delete the one the field remembers
+  A key inbox member limit mode cancel
+                               ask for a slot of a concurrency key; `cancel` is the signal for
+                               those that mode `replace` cancels
+  R key inbox member           give the slot back, or leave the queue
+A concurrency key holds members `<run> <attempt> <limit>`: score 0 has a slot, above 0 it waits, in
+this order. Nobody overtakes: while one waits, those behind it do. Who gets a slot, is refused one or
+is cancelled hears of it through the inbox.
 
 Returns {"ok" | "conflict" | "duplicate", revision now, who has the idempotency key}.
 A script that fails half-way keeps what it has written, so everything is checked before the first
@@ -50,6 +57,47 @@ for i = 1, #KEYS do
   end
 end
 
+local function take_turns(key, inbox)
+  local held = call('ZCOUNT', key, 0, 0)
+  while true do
+    local first = call('ZRANGEBYSCORE', key, 1, '+inf', 'LIMIT', 0, 1)[1]
+    local holder, attempt, limit = string.match(first or '', '^(%S+) (%d+) (%d+)$')
+    if not holder or held >= tonumber(limit) then
+      return
+    end
+    call('ZADD', key, 0, first)
+    call('XADD', inbox, '*', 'run', holder, 'slot', 'granted', 'attempt', attempt)
+    held = held + 1
+  end
+end
+
+local function cancel_all(members, inbox, signal)
+  for _, member in ipairs(members) do
+    call('XADD', inbox, '*', 'run', string.match(member, '^%S+'), 'signal', signal)
+  end
+end
+
+local function acquire(key, inbox, member, limit, mode, signal)
+  if mode == 'replace' then
+    cancel_all(call('ZRANGEBYSCORE', key, 1, '+inf'), inbox, signal)
+    call('ZREMRANGEBYSCORE', key, 1, '+inf')
+  end
+  local last = call('ZREVRANGE', key, 0, 0, 'WITHSCORES')
+  local place = last[1] and tonumber(last[2]) + 1 or 1
+  local is_full = place > 1 or call('ZCOUNT', key, 0, 0) >= tonumber(limit)
+  if is_full and mode == 'skip' then
+    local of, attempt = string.match(member, '^(%S+) (%d+)')
+    local holder = string.match(call('ZRANGE', key, 0, 0)[1], '^%S+')
+    call('XADD', inbox, '*', 'run', of, 'slot', 'refused', 'attempt', attempt, 'holder', holder)
+    return
+  end
+  if is_full and mode == 'replace' then
+    cancel_all(call('ZRANGEBYSCORE', key, 0, 0), inbox, signal)
+  end
+  call('ZADD', key, place, member)
+  take_turns(key, inbox)
+end
+
 local writes = at
 while at <= #ARGV do
   local op, key = ARGV[at], KEYS[tonumber(ARGV[at + 1])]
@@ -61,6 +109,13 @@ while at <= #ARGV do
     local last = at + 3 + tonumber(ARGV[at + 3])
     call('HSET', run, ARGV[at + 2], call('XADD', key, '*', unpack(ARGV, at + 4, last)))
     at = last + 1
+  elseif op == 'A' then
+    acquire(key, KEYS[tonumber(ARGV[at + 2])], unpack(ARGV, at + 3, at + 6))
+    at = at + 7
+  elseif op == 'R' then
+    call('ZREM', key, ARGV[at + 3])
+    take_turns(key, KEYS[tonumber(ARGV[at + 2])])
+    at = at + 4
   else
     local id = call('HGET', run, ARGV[at + 3])
     if id then
