@@ -23,7 +23,7 @@ from coordinator.core.durations import DurationError
 from coordinator.core.events import Answered, Failure, Replied, ReplyStatus, TimerFired, TimerKind
 from coordinator.core.failures import fail
 from coordinator.core.forms import form_problems
-from coordinator.core.ids import CHILDREN, OURSELVES, attempt_token
+from coordinator.core.ids import CHILDREN, OURSELVES, attempt_token, entry_order
 from coordinator.core.payload import persona_payload, run_files, work_payload
 from coordinator.core.questions import about, in_words, with_changed_params
 from coordinator.core.reviews import decide_escalation, decide_review
@@ -182,7 +182,7 @@ def _on_final_reply(turn: Turn, event: Replied, node: Node) -> None:
     end_attempt(turn, event.node, stop=False)
     failure = event.failure
     if event.files:
-        _take_files(turn, event.files)
+        _take_files(turn, event)
     if event.status is ReplyStatus.ERROR:
         failure = failure or Failure(
             error_class=ErrorClass.PERSONA_ERROR, message="no reason given"
@@ -197,15 +197,17 @@ def _on_final_reply(turn: Turn, event: Replied, node: Node) -> None:
     conclude(turn, event, node, primitive)
 
 
-def _take_files(turn: Turn, changed: Mapping[str, object]) -> None:
+def _take_files(turn: Turn, event: Replied) -> None:
     """Note where the run's files are now, unless something newer is known already: of two child
     runs on one ref, the one that ends last need not be the one that changed it last.
     """
-    at_ms = changed.get("at_ms", turn.at_ms)
-    since = at_ms if isinstance(at_ms, int) else turn.at_ms
-    if since >= turn.record.files_ms:
-        known = {name: value for name, value in changed.items() if name != "at_ms"}
-        turn.record = turn.record._replace(files={**run_files(turn), **known}, files_ms=since)
+    changed = dict(event.files or {})
+    own = entry_order(event.id) or (turn.at_ms, 0)
+    as_of = str(changed.pop("as_of", "-".join(map(str, own))))
+    known = entry_order(turn.record.files_as_of) or (0, 0)
+    if (entry_order(as_of) or own) >= known:
+        files = {**run_files(turn), **changed}
+        turn.record = turn.record._replace(files=files, files_as_of=as_of)
 
 
 def conclude(turn: Turn, event: Replied, node: Node, primitive: Ask) -> None:

@@ -81,8 +81,8 @@ def reply_of(turn: Turn) -> ParentReply | None:
     failure, verdict, result = _failure(turn), None, None
     if failure is None:
         verdict, result = _verdict(turn), record.outputs
-    changed = bool(parent.files_of) and record.files_ms > 0 and record.files is not None
-    files = {**(record.files or {}), "at_ms": record.files_ms} if changed else None
+    changed = bool(parent.files_of and record.files_as_of)
+    files = {**(record.files or {}), "as_of": record.files_as_of} if changed else None
     return ParentReply(
         parent=parent,
         child=turn.state.id,

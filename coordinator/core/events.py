@@ -96,8 +96,8 @@ class Replied(_Event):
     patch: Mapping[str, object] | None = None
     """`{base, diff}`: the change to the run's files that came with the reply."""
     files: Mapping[str, object] | None = None
-    """Of git work: the changed keys of the run's files; of a child run: its files, and as `at_ms`
-    since when they are so.
+    """Of git work: the changed keys of the run's files; of a child run: its files, and in `as_of`
+    the entry that told last where they are.
     """
     usage: Mapping[str, object] | None = None
     artifacts: tuple[Mapping[str, object], ...] = ()

@@ -288,8 +288,8 @@ class RunRecord(NamedTuple):
     """When it was given one; 0 = it has none yet."""
     files: Mapping[str, object] | None = None
     """`{repo, ref, branch, base_branch, base_revision, revision}` of the run's git ref."""
-    files_ms: int = 0
-    """Since when `files` are so; 0 where they are as the run got them from its parent."""
+    files_as_of: str = ""
+    """The entry that told last where `files` are; empty where they are as the run began with."""
     agenda: tuple[tuple[str, ...], ...] = ()
     """Work that did not fit into the last commit."""
     outputs: object = None

@@ -122,7 +122,7 @@ async def test_a_child_run_that_answered_is_told_nothing(world: World) -> None:
 
 
 async def test_the_end_of_a_child_run_is_a_reply_to_the_step_that_waits(world: World) -> None:
-    files = {"revision": "r2", "at_ms": 5}
+    files = {"revision": "r2", "as_of": "5-0"}
     [delivery] = await said_by(world, end(verdict="pass", result={"n": 1}, files=files))
 
     event = event_from_delivery(delivery)

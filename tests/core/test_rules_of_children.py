@@ -389,16 +389,19 @@ def test_what_a_child_changed_is_what_the_parent_goes_on_with(ending: str) -> No
     above.replies("checks", files=reply.files, sender=CHILDREN, **failed)
 
     assert as_mapping(above.run.record.files)["revision"] == "r2"
-    assert "at_ms" not in as_mapping(above.run.record.files)
+    assert "as_of" not in as_mapping(above.run.record.files)
 
 
 def test_of_two_children_the_newest_change_counts_whoever_ends_last() -> None:
     """A child that ends late does not take back what another one has done since."""
     story = with_files(parallel("both", steps=[child("a"), child("b")]))
-    now = story.at_ms
 
-    story.replies("both/b", files={**FILES, "revision": "r9", "at_ms": now + 50}, sender=CHILDREN)
-    story.replies("both/a", files={**FILES, "revision": "r5", "at_ms": now + 20}, sender=CHILDREN)
+    story.replies(
+        "both/b", files={**FILES, "revision": "r9", "as_of": "9000000-10"}, sender=CHILDREN
+    )
+    story.replies(
+        "both/a", files={**FILES, "revision": "r5", "as_of": "9000000-9"}, sender=CHILDREN
+    )
 
     assert as_mapping(story.run.record.files)["revision"] == "r9"
 
