@@ -234,7 +234,7 @@ def gate_failure(node: Node, verdict: str | None) -> Failure | None:
     """The failure of class `gate` that any verdict but the wanted one is."""
     if node.gate is None or verdict == node.gate:
         return None
-    message = f"gate: the verdict is {verdict or 'missing'}, and it has to be {node.gate}"
+    message = f"the verdict is {verdict or 'missing'}, and it has to be {node.gate}"
     return Failure(error_class=ErrorClass.GATE, message=message)
 
 

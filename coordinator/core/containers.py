@@ -271,7 +271,7 @@ def _end_container(turn: Turn, owner: str, scope: str, tally: ScopeState) -> Non
     verdict = tally.verdict
     if not _meets_gate(turn, owner, tally):
         gate = turn.define(owner).gate
-        message = f"gate: the verdict is {verdict or 'missing'}, and it has to be {gate}"
+        message = f"the verdict is {verdict or 'missing'}, and it has to be {gate}"
         turn.note(owner, turn.node(owner)._replace(verdict=verdict))
         may = _may_retry(owner, scope)
         fail(turn, owner, Failure(error_class=ErrorClass.GATE, message=message, retryable=may))
