@@ -39,6 +39,7 @@ class Real:
     """Sent, after the answers, as soon as the run waits for them."""
     outputs: Mapping[str, object] = field(default_factory=dict)
     nodes: Mapping[str, str] = field(default_factory=dict)
+    ends: str = "succeeded"
     needs_repository: bool = False
 
 
@@ -120,6 +121,35 @@ RUNS = {
     ),
 }
 
+FAILURES = {
+    "backup-files": Real(
+        params=("source=FOLDER/home", "target=FOLDER/backup", 'folders=["docs", "nowhere"]'),
+        files={"home/docs/a": "text"},
+        nodes={
+            "each-folder[0]/verify": "succeeded",
+            "each-folder[0]/pack/undo/unpack": "succeeded",
+            "on_failure/alarm": "succeeded",
+        },
+        ends="failed",
+    ),
+    "data-pipeline": Real(
+        params=('sources=["broken"]', "decision_time=100ms"),
+        nodes={"decide": "succeeded", "load": "skipped", "finally/report": "succeeded"},
+        ends="stopped",
+    ),
+    "monitor-and-alert": Real(
+        params=("interval=1ms", "status_file=FOLDER/status.json", "acknowledge_within=100ms"),
+        files={"status.json": '{"is_up": false, "latency_ms": 0}'},
+        nodes={"alert/acknowledge/fallback/wake-boss": "succeeded"},
+    ),
+    "weather-comparison": Real(
+        params=('cities=["Tokyo", "Atlantis"]',),
+        nodes={"each-city": "succeeded", "each-city[1]/report": "failed"},
+        outputs={"text": "Tokyo 24"},
+    ),
+}
+"""Runs in which something goes wrong."""
+
 
 def test_every_example_has_its_real_run() -> None:
     assert set(RUNS) == set(examples())
@@ -127,23 +157,32 @@ def test_every_example_has_its_real_run() -> None:
 
 @pytest.mark.parametrize("name", sorted(RUNS))
 def test_an_example_does_what_it_says(name: str, shell: Shell) -> None:
-    real = RUNS[name]
+    _run(name, RUNS[name], shell)
+
+
+@pytest.mark.parametrize("name", sorted(FAILURES))
+def test_an_example_does_what_it_says_where_something_goes_wrong(name: str, shell: Shell) -> None:
+    _run(name, FAILURES[name], shell)
+    assert not list(shell.folder.rglob("*.tar.gz")), "a backup that failed leaves no archive"
+
+
+def _run(name: str, real: Real, shell: Shell) -> None:
     path = str(shipped_folder() / EXAMPLES / f"{name}.yml")
     for file, text in real.files.items():
         shell.write(file, text)
     params = [one.replace("FOLDER", str(shell.folder)) for one in real.params]
     repository = _repository(shell.folder) if real.needs_repository else ()
     shown = _ended(shell, ("run", path, *params, *repository, "--local", "-o", "json"), real)
-    assert shown["status"] == "succeeded", shown["error"]
+    assert shown["status"] == real.ends, shown["error"]
     nodes = {node["path"]: node["status"] for node in shown["nodes"]}
     assert nodes == nodes | real.nodes
-    assert shown["outputs"] == shown["outputs"] | real.outputs
+    assert shown["outputs"] == (shown["outputs"] or {}) | real.outputs
 
 
 def _ended(shell: Shell, command: tuple[str, ...], real: Real) -> dict[str, Any]:
     if not real.answers and not real.signals:
         done = shell(*command)
-        assert done.code == 0, done.err
+        assert done.code == (0 if real.ends == "succeeded" else 3), done.err
         return dict(done.json)
     log, out = shell.folder / "run.log", shell.folder / "run.json"
     with log.open("wb") as errors, out.open("wb") as data:
