@@ -82,7 +82,8 @@ SHOWN = {
     "finally", "required", "gate", "retry", "condition", "join: any_failed", "enum", "variables",
     "outputs", "match", "intents", "form", "assignees", "deadline", "wait for", "wait until",
     "wait signal", "wait_for: need", "on_branch_error: wait_all", "on_branch_error: ignore",
-    "max_concurrent", "timeout",
+    "max_concurrent", "timeout", "on_conflict: queue", "on_conflict: skip",
+    "on_conflict: replace",
 }  # fmt: skip
 
 
