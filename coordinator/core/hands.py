@@ -17,7 +17,11 @@ from coordinator.core.events import (
     SkipRequested,
 )
 from coordinator.core.flow import let_go, stop_node
+<<<<<<< HEAD
 from coordinator.core.kept import is_kept, is_of_phase
+=======
+from coordinator.core.places import OUTPUTS
+>>>>>>> 5fbec78 (Git: a run that goes on after its end has its files and its branch again)
 from coordinator.core.questions import asked_changes, changes_problem, in_words, with_changes
 from coordinator.core.reopen import reopen
 from coordinator.core.settle import another_round, is_shut, settle
@@ -147,6 +151,7 @@ def _skip(turn: Turn, event: SkipRequested) -> None:
     if turn.node(path).status is _S.PENDING or stop_node(turn, path, then="skipped"):
         turn.note(path, turn.node(path)._replace(verdict=None, is_escalated=False))
         turn.put_result(path, None)
+        turn.put_result(path + OUTPUTS, None)
         settle(turn, path, _S.SKIPPED, reason=reason, detail=detail)
     else:
         turn.note(path, turn.node(path)._replace(reason=reason, detail=detail))

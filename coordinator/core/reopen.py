@@ -17,7 +17,7 @@ from coordinator.core.commands import ReopenRun
 from coordinator.core.definition import CONTAINERS, Ask, Graph, Loop, Map, Node
 from coordinator.core.events import RetryRequested, TimerKind
 from coordinator.core.phases import run_timer
-from coordinator.core.places import ITEMS, inside_of, item_scopes
+from coordinator.core.places import ITEMS, OUTPUTS, inside_of, item_scopes
 from coordinator.core.questions import asked_changes, changes_problem, with_changes
 from coordinator.core.settle import anew
 from coordinator.core.state import NodeState, NodeStatus, Phase, RunStatus, ScopeState
@@ -308,6 +308,7 @@ def _mark(turn: Turn, path: str, node: Node, after: NodeState) -> None:
         failed_ones=failed_ones,
     )
     turn.put_result(path, None)
+    turn.put_result(path + OUTPUTS, None)
     turn.moves.append((path, after.status.value, after.attempt))
 
 
@@ -322,6 +323,7 @@ def forget(turn: Turn) -> None:
         if (scope := _first_of(known, gone)) is not None:
             turn.nodes[known] = _forgotten(turn, known, known[len(scope) :])
             turn.put_result(known, None)
+            turn.put_result(known + OUTPUTS, None)
     for scope in scopes:
         if scope in gone or _first_of(scope, gone) is not None:
             turn.scopes[scope] = None

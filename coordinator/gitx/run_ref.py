@@ -13,7 +13,12 @@ from typing import Final
 
 from coordinator.gitx import history, trees
 from coordinator.gitx.checked_out import check_not_checked_out
-from coordinator.gitx.errors import GitConflictError, GitRefusedError
+from coordinator.gitx.errors import (
+    GitConflictError,
+    GitError,
+    GitRefusedError,
+    GitTransientError,
+)
 from coordinator.gitx.history import RunCommit
 from coordinator.gitx.limits import check_branch, check_changes
 from coordinator.gitx.names import BranchName, RefName, Sha
@@ -26,12 +31,38 @@ _DIFF_READ_BYTES: Final = 32 * 2**20
 
 
 def prepared(work: Work) -> Work:
-    """The same work with a run ref; an existing one wins, a new one starts at the base branch."""
+    """The same work with a run ref; an existing one wins, a new one starts at the base branch.
+
+    That of a run which had ended and goes on starts where the run was.
+    """
     if work.ref in work.refs:
         return work
+    if work.request.files.revision is not None:
+        return _as_it_was(work, work.request.files.revision)
     start = work.tip_of(work.base_branch)
     work.move(start)
     return replace(work, refs={**work.refs, work.ref: start}, own=())
+
+
+def _as_it_was(work: Work, revision: Sha) -> Work:
+    """Bring the run's ref back, and its work branch if this run had pushed one."""
+    try:
+        work.mirror.fetch_revision(revision)
+    except GitTransientError:
+        raise
+    except GitError:
+        raise GitRefusedError(
+            f"the files of run {work.request.run} are no longer in the repository, nor in the "
+            "mirror here; submit its task again"
+        ) from None
+    back = []
+    branch = RefName(work.branch.ref)
+    pushed = None if branch in work.refs else work.mirror.resolve(branch)
+    if pushed and work.request.may_push and work.others_part(pushed) != pushed:
+        back.append(work.update(work.branch, pushed))
+    work.move(revision, *back)
+    own = history.own_commits(work.mirror, revision, work.request.run)
+    return replace(work, refs={**work.refs, work.ref: revision}, own=tuple(own))
 
 
 def prepare(work: Work) -> WorkResult:

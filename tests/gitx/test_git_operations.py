@@ -494,3 +494,31 @@ def test_a_remote_that_declines_is_refused_and_not_retried(project: Project, run
     with pytest.raises(GitRefusedError, match="main is protected") as caught:
         run.does("prepare")
     assert not isinstance(caught.value, GitTransientError)
+
+
+def test_a_run_that_goes_on_after_its_end_has_its_files_and_its_branch_again(
+    project: Project, run: Run
+) -> None:
+    run.does("checkout-branch", params={"branch": "feat/a"})
+    run.patches(new_file("a.txt"))
+    run.does("push")
+    revision = run.files["revision"]
+    run.does("release")
+    project.colleague_pushes({"b.txt": "b"})
+    run.does("prepare", attempt=2)
+    assert project.refs()[RUN_REF] == project.tip("feat/a") == revision
+    run.does("finalize", attempt=2)
+    assert {"a.txt", "b.txt"} <= set(project.files())
+
+
+def test_a_run_whose_files_are_gone_from_everywhere_cannot_go_on(
+    project: Project, run: Run, other_mirror: Mirror
+) -> None:
+    run.does("prepare")
+    run.patches(new_file("a.txt"))
+    run.does("release")
+    git(project.remote, "gc", "--quiet", "--prune=now")
+    run.mirror = other_mirror
+    with pytest.raises(GitRefusedError, match="no longer in the repository, nor in the mirror"):
+        run.does("prepare", attempt=2)
+    assert not project.has(RUN_REF)
