@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -121,6 +122,30 @@ def output_option(*forms: str) -> Callable[[F], F]:
         show_default=True,
         help="How to print it.",
     )
+
+
+def somebody() -> str:
+    """Who sits here, as signals record it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def advance_option(command: F) -> F:
+    """`--advance auto|manual`."""
+    return click.option(
+        "--advance",
+        type=click.Choice(["auto", "manual"]),
+        default="auto",
+        show_default=True,
+        help="With manual each node is held until coordinator runs continue.",
+    )(command)
+
+
+def by_option(command: F) -> F:
+    """`--by NAME`."""
+    return click.option("--by", default=somebody, show_default="you", help="Who does it.")(command)
 
 
 def yes_option(command: F) -> F:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from coordinator.cli.commands import Noun, output_option, redis_option
+from coordinator.cli.commands import Noun, output_option, redis_option, somebody
 from coordinator.cli.connection import connect, has_coordinator, load_run, run_async
 from coordinator.cli.errors import BadUsageError, CommandError, ExitCode, NotFoundError
 from coordinator.cli.inputs import pairs
-from coordinator.cli.runs import somebody
 from coordinator.cli.session import Session, say, show_list
 from coordinator.cli.text import one_line, rfc3339
 from coordinator.ports import Question
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 ANSWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "human": ("approve", "reject"),
     "escalation": ("retry", "skip", "continue", "abort"),
+    "review": ("continue", "retry", "reject"),
 }
 """What may be said, by the kind of question."""
-_WORDS: Final = tuple(word for words in ANSWERS.values() for word in words)
+_WORDS: Final = tuple(dict.fromkeys(word for words in ANSWERS.values() for word in words))
 _LOOKS: Final = 100
 _PAUSE_SECONDS: Final = 0.05
 
@@ -87,7 +87,8 @@ def _question_json(one: Question) -> dict[str, Any]:
 @redis_option
 @click.pass_obj
 def answer(session: Session, run: str, words: tuple[str, ...], comment: str, by: str) -> None:
-    """Answer a question of RUN: approve or reject; an escalation with retry, skip, continue, abort.
+    """Answer a question of RUN: approve or reject; an escalation with retry, skip, continue, abort;
+    a review with continue, retry, reject.
 
     NODE may be left out where only one question is open. K=V fills the fields of its form.
 

@@ -58,13 +58,15 @@ class View(Protocol):
         """Show what is new."""
 
 
-async def changes(connection: Connection, run: RunId) -> AsyncIterator[Change]:
-    """The run, again and again as it changes, until it has ended.
+async def changes(
+    connection: Connection, run: RunId, *, after: str = "0-0"
+) -> AsyncIterator[Change]:
+    """The run, again and again as it changes after that entry of its journal, until it has ended.
 
     Raises:
         CommandError: the task was refused, so that there will be no run.
     """
-    after, is_news = "0-0", True
+    is_news = True
     while True:
         records = await connection.desk.journal(run, after=after, wait_ms=_POLL_MS)
         began = monotonic()
@@ -114,12 +116,13 @@ async def follow(
     view: View,
     *,
     until: Callable[[RunState], bool] | None = None,
+    after: str = "0-0",
 ) -> RunState:
     """Show a run until it has ended, or until `until` says so; its last state."""
     definition: Workflow | None = None
     state: RunState | None = None
     with view:
-        async for change in changes(connection, run):
+        async for change in changes(connection, run, after=after):
             if state is None:
                 definition = await definition_of(connection.definitions, change.state.head.digest)
             state = change.state

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from coordinator.cli.commands import Leaf, env_option, output_option, redis_option
+from coordinator.cli.commands import (
+    Leaf,
+    advance_option,
+    env_option,
+    output_option,
+    redis_option,
+)
 from coordinator.cli.connection import (
     connect,
     definition_of,
@@ -57,6 +63,7 @@ class Order:
 @click.option("--title", help="The task's title.")
 @click.option("--repo", metavar="PATH|URL", help="The repository that the run works on.")
 @click.option("--no-push", is_flag=True, help="The run must not push to the repository.")
+@advance_option
 @click.option("--local", is_flag=True, help="Bus, coordinator and workers for this run alone.")
 @click.option("--watch", "mode", flag_value="watch", default="watch", help="Follow it (default).")
 @click.option("--wait", "mode", flag_value="wait", help="Only wait for its end.")
@@ -108,6 +115,8 @@ def _order(session: Session, workflow: str, *, local: bool, given: Mapping[str, 
         fields["params"] = json.dumps(params)
     if given["no_push"]:
         fields["push"] = "false"
+    if given["advance"] == "manual":
+        fields["advance"] = "manual"
     return Order(
         workflow=workflow,
         compiled=compiled,
@@ -263,6 +272,9 @@ async def _follow(connection: Connection, run_id: RunId, order: Order) -> RunSta
         for name in _signals(state) - signals:
             say(f"waits for a signal: coordinator runs signal {run_id} {name}")
             signals.add(name)
+        for path in _held(state) - asked:
+            say(f"held: coordinator runs continue {run_id} {path}")
+            asked.add(path)
         return order.stops_for_humans and waits_on_humans(state)
 
     seconds = None if order.timeout_ms is None else order.timeout_ms / 1_000
@@ -281,7 +293,13 @@ def _view(order: Order) -> View:
 
 
 def _questions(state: RunState) -> set[str]:
-    return {path for path, node in state.nodes.items() if node.asks_a_human}
+    reviewed = NodeStatus.AWAITING_REVIEW
+    return {p for p, node in state.nodes.items() if node.asks_a_human or node.status is reviewed}
+
+
+def _held(state: RunState) -> set[str]:
+    """Nodes that wait to be let go."""
+    return {path for path, node in state.nodes.items() if node.is_held}
 
 
 def _signals(state: RunState) -> set[str]:
@@ -296,7 +314,8 @@ def waits_on_humans(state: RunState) -> bool:
     moving = (NodeStatus.BACKING_OFF, NodeStatus.RUNNING)
     asks = [n for p, n in state.nodes.items() if n.status in moving and "@" in p]
     held = any(_waits_for_time(node) for node in state.nodes.values())
-    return bool(_questions(state) or _signals(state)) and not asks and not held
+    is_asked = bool(_questions(state) or _signals(state) or _held(state))
+    return is_asked and not asks and not held
 
 
 def _waits_for_time(node: NodeState) -> bool:

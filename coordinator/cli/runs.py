@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from coordinator.cli.commands import Noun, output_option, redis_option, yes_option
+from coordinator.cli.commands import Noun, by_option, output_option, redis_option, yes_option
 from coordinator.cli.connection import (
     connect,
     definition_of,
@@ -17,6 +16,7 @@ from coordinator.cli.connection import (
     run_async,
 )
 from coordinator.cli.errors import CommandError, ExitCode, NotFoundError
+from coordinator.cli.hands import COMMANDS
 from coordinator.cli.inputs import typed_pairs
 from coordinator.cli.session import Session, out, say, show, show_list
 from coordinator.cli.text import json_text
@@ -215,21 +215,12 @@ def connection_id(run: str) -> RunId:
     return RunId(run)
 
 
-def somebody() -> str:
-    """Who sits here, as signals record it."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
-
-
-_BY = click.option("--by", default=somebody, show_default="you", help="Who does it.")
 _REASON = click.option("--reason", default="", help="Why; it is kept with the run.")
 
 
 @runs.command("cancel")
 @_RUN
-@_BY
+@by_option
 @_REASON
 @redis_option
 @click.pass_obj
@@ -245,7 +236,7 @@ def cancel(session: Session, run: str, by: str, reason: str) -> int:
 
 @runs.command("terminate")
 @_RUN
-@_BY
+@by_option
 @_REASON
 @yes_option
 @redis_option
@@ -264,7 +255,7 @@ def terminate(session: Session, run: str, by: str, reason: str) -> int:
 
 @runs.command("pause")
 @_RUN
-@_BY
+@by_option
 @redis_option
 @click.pass_obj
 def pause(session: Session, run: str, by: str) -> int:
@@ -279,7 +270,7 @@ def pause(session: Session, run: str, by: str) -> int:
 
 @runs.command("resume")
 @_RUN
-@_BY
+@by_option
 @redis_option
 @click.pass_obj
 def resume(session: Session, run: str, by: str) -> int:
@@ -296,7 +287,7 @@ def resume(session: Session, run: str, by: str) -> int:
 @_RUN
 @click.argument("name", metavar="NAME")
 @click.argument("values", nargs=-1, metavar="[K=V]...")
-@_BY
+@by_option
 @redis_option
 @click.pass_obj
 def signal(session: Session, run: str, name: str, values: tuple[str, ...], by: str) -> int:
@@ -329,3 +320,7 @@ async def _check_awaited(connection: Connection, state: RunState, name: str) -> 
         known = ", ".join(sorted(definition.signals)) or "none at all"
         told = f'no step of {definition.id} waits for a signal "{name}"; it waits for: {known}'
         raise NotFoundError(told)
+
+
+for _command in COMMANDS:
+    runs.add_command(_command)

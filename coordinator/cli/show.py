@@ -9,9 +9,9 @@ from coordinator.cli.text import one_line, rfc3339, table
 from coordinator.core.artifacts import name_of, node_artifacts, place_of
 from coordinator.core.definition import Ask, Channel, Workflow
 from coordinator.core.durations import duration_text
-from coordinator.core.events import Parent
-from coordinator.core.report import NodeRow, rows
-from coordinator.core.state import RunState
+from coordinator.core.events import AUTO, Parent
+from coordinator.core.report import NodeRow, result_in, rows
+from coordinator.core.state import NodeStatus, RunState
 from coordinator.core.tasks import shown_title
 from coordinator.core.why import Serving, endings, waits
 from coordinator.ports import JournalRecord, RunSummary
@@ -47,6 +47,8 @@ def run_json(definition: Workflow | None, state: RunState) -> dict[str, Any]:
         "parent": _parent_json(head.parent),
         "created_at": rfc3339(head.created_ms),
         "ended_at": rfc3339(record.ended_ms),
+        "round": record.round,
+        "advance": record.advance or AUTO,
         "nodes": [_node_json(definition, row, state) for row in nodes],
         "outputs": record.outputs,
         "error": dict(record.error) if record.error is not None else None,
@@ -97,10 +99,18 @@ def _node_json(definition: Workflow | None, row: NodeRow, state: RunState) -> di
         "error": dict(row.error) if row.error is not None else None,
         "reason": row.reason,
         "detail": row.detail,
+        "result": _to_review(definition, row, state),
         "child_run": row.child or None,
         "artifacts": [dict(each) for each in kept],
         "artifacts_left_out": list(left_out),
     }
+
+
+def _to_review(definition: Workflow | None, row: NodeRow, state: RunState) -> object:
+    """What came of a node that waits for a review; null of every other."""
+    if row.status != NodeStatus.AWAITING_REVIEW or definition is None:
+        return None
+    return result_in(definition, state, row.path)
 
 
 def _is_our_own(definition: Workflow | None, row: NodeRow) -> bool:
@@ -138,6 +148,9 @@ def run_text(shown: Mapping[str, Any]) -> str:
     ]
     lines += ["", table(["path", "status", "verdict", "attempts", "reason"], cells)]
     lines += _artifact_lines(shown)
+    for node in shown["nodes"]:
+        if node["result"] is not None:
+            lines += ["", f"to review: {node['path']}", f"  {one_line(node['result'], 1_000)}"]
     if shown["error"]:
         lines += ["", f"error: {_error(shown['error'])}"]
     if shown["outputs"]:

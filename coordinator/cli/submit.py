@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from coordinator.cli.commands import Leaf, output_option, redis_option
+from coordinator.cli.commands import Leaf, advance_option, output_option, redis_option
 from coordinator.cli.connection import connect, has_coordinator, run_async, shown_url
 from coordinator.cli.inputs import pairs, read_object
 from coordinator.cli.session import Session, out, say
@@ -20,6 +20,7 @@ from coordinator.cli.text import json_text
 @click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter; repeatable.")
 @click.option("--idempotency-key", "key", help="The same key never starts a second run.")
 @click.option("--no-push", is_flag=True, help="The run must not push to the repository.")
+@advance_option
 @output_option("text", "json", "name")
 @redis_option
 @click.pass_obj
@@ -37,6 +38,8 @@ def submit(session: Session, /, task: str, form: str, **given: Any) -> None:
         fields["params"] = json.dumps(pairs(given["params"]))
     if given["no_push"]:
         fields["push"] = "false"
+    if given["advance"] == "manual":
+        fields["advance"] = "manual"
 
     async def work() -> str:
         async with connect(session) as connection:

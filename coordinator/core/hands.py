@@ -17,11 +17,8 @@ from coordinator.core.events import (
     SkipRequested,
 )
 from coordinator.core.flow import let_go, stop_node
-<<<<<<< HEAD
 from coordinator.core.kept import is_kept, is_of_phase
-=======
 from coordinator.core.places import OUTPUTS
->>>>>>> 5fbec78 (Git: a run that goes on after its end has its files and its branch again)
 from coordinator.core.questions import asked_changes, changes_problem, in_words, with_changes
 from coordinator.core.reopen import reopen
 from coordinator.core.settle import another_round, is_shut, settle

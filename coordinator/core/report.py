@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from coordinator.core.context import result_of
 from coordinator.core.definition import (
     Ask,
     Choose,
@@ -118,3 +119,34 @@ def _row(path: str, node: Node, state: NodeState) -> NodeRow:
         detail=state.detail,
         child=state.child,
     )
+
+
+def result_in(definition: Workflow, state: RunState, path: str) -> object:
+    """What the node returned; of a container what its steps did, as its dependents would see it."""
+    return result_of(_Stored(definition, state), path)
+
+
+class _Stored:
+    """A run as it is stored, for views to read."""
+
+    def __init__(self, definition: Workflow, state: RunState) -> None:
+        self.definition = definition
+        self.head = state.head
+        self.record = state.record
+        self._state = state
+
+    def find(self, path: str) -> NodeState | None:
+        """The node's state, if it has one."""
+        return self._state.nodes.get(path)
+
+    def result(self, path: str) -> object:
+        """What the node returned."""
+        return self._state.results.get(path)
+
+    def value(self, name: str) -> object:
+        """A value of the workflow's own state."""
+        return self._state.values.get(name)
+
+    def value_names(self) -> frozenset[str]:
+        """Names of the workflow's own state."""
+        return frozenset(self._state.values)

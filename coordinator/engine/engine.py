@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from coordinator.core.definition import Workflow
 from coordinator.core.ids import Digest, RunId, run_id_for
@@ -50,6 +51,15 @@ class RunResult:
         return self.status == "succeeded"
 
 
+class StartOptions(TypedDict, total=False):
+    """How a run is to be."""
+
+    push: bool
+    """Whether it may push to its repository; it may unless this says otherwise."""
+    advance: str
+    """`manual` holds each node until the signal `continue` lets it go; else `auto`."""
+
+
 class WorkflowEngine:
     """Runs workflows on the coordinators that serve the same store.
 
@@ -86,13 +96,16 @@ class WorkflowEngine:
         *,
         params: Mapping[str, object] | None = None,
         idempotency_key: str | None = None,
-        push: bool = True,
+        **options: Unpack[StartOptions],
     ) -> RunId:
         """Put a task on the queue; the id of its run. The same key never starts a second run.
 
         A loaded `Workflow` is run at exactly its digest; a name means the active definition.
         """
+        push, advance = options.get("push", True), options.get("advance", "auto")
         fields = {"task": json.dumps(dict(task or {})), "push": "true" if push else "false"}
+        if advance != "auto":
+            fields["advance"] = advance
         if isinstance(workflow, Workflow):
             fields |= {"workflow": workflow.id, "digest": workflow.digest}
         elif workflow != "auto":
@@ -105,13 +118,14 @@ class WorkflowEngine:
 
     async def signal(self, run: RunId, kind: str, **details: object) -> None:
         """Send the run an outside event: `cancel`, `terminate`, `pause`, `resume`; `answer` with
-        `node`, `answer`, and optionally `by`, `comment`, `values`; or `signal` with `name`, and
-        optionally `by`, `values`.
+        `node`, `answer`, and optionally `by`, `comment`, `values`; `signal` with `name`, and
+        optionally `by`, `values`; `continue`, `retry`, `skip`, `patch` or `advance`, with what
+        `core.steering` lists for each.
         """
         await self._desk.signal(run, {"kind": kind, **details})
 
-    async def wait(self, run: RunId, *, timeout: float | None = None) -> RunResult:
-        """How the run ended, once it has.
+    async def wait(self, run: RunId, *, timeout: float | None = None, round: int = 1) -> RunResult:
+        """How the run ended, once it has; `round` is 2 after its first retry, and so on.
 
         Raises:
             RunTimeoutError: it had not after `timeout` seconds.
@@ -123,7 +137,7 @@ class WorkflowEngine:
             [record] = await self._store.records([run])
             if record is None:
                 await self._check_refused(run)
-            elif record.status.is_final:
+            elif record.status.is_final and record.round >= round:
                 [stored] = await self._store.load([run])
                 if stored is not None:
                     return _result(stored.state)

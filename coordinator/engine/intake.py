@@ -11,7 +11,7 @@ from typing import Final
 from coordinator import faults
 from coordinator.child_messages import ChildMessage, child_from_delivery, is_child
 from coordinator.core.definition import Graph, Workflow
-from coordinator.core.events import RunStarted
+from coordinator.core.events import AUTO, MANUAL, RunStarted
 from coordinator.core.ids import Digest, run_id_for
 from coordinator.core.routing import NoRouteError
 from coordinator.core.tasks import TaskError, normalise_task
@@ -92,6 +92,7 @@ class Intake:
             env=chosen.workflow.env,
             may_push=message.more.get("push", "true").lower() not in ("false", "no", "0"),
             idempotency_key=message.idempotency_key,
+            advance=_advance(message.more.get("advance", "")),
         )
         faults.point("intake.after")
         return event, chosen.workflow
@@ -166,3 +167,10 @@ def _unknown(child: ChildMessage) -> Workflow:
         digest=Digest(child.digest),
         graph=Graph(path="", nodes={}, roots=()),
     )
+
+
+def _advance(given: str) -> str:
+    mode = given.lower() or AUTO
+    if mode not in (AUTO, MANUAL):
+        raise TaskRefusedError(f"the field 'advance' is {AUTO} or {MANUAL}, not {given[:40]!r}")
+    return mode

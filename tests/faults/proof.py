@@ -149,6 +149,11 @@ def refs(system: System) -> list[str]:
     return _git(system, "for-each-ref", "--format=%(refname)").splitlines()
 
 
+def on_main(system: System, name: str) -> str:
+    """What a file holds on the remote's main branch."""
+    return _git(system, "show", f"main:{name}")
+
+
 def _git(system: System, *arguments: str) -> str:
     return run_git(list(arguments), GitPlace(git_dir=system.project)).text
 
