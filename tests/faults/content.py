@@ -86,6 +86,27 @@ outputs: {by: "{{ state.by }}"}
 """Waits for a time and then for a signal."""
 
 
+OUTER: Final = """\
+name: outer
+version: "1.0.0"
+steps:
+  - {id: begin, type: persona-request, persona: engineer}
+  - {id: below, type: workflow, workflow: inner, dependencies: [begin]}
+  - {id: merge, type: git-operation, operation: finalize, dependencies: [below],
+     params: {merge_strategy: squash}}
+outputs: {last: "{{ steps.below.result.last }}"}
+"""
+INNER: Final = """\
+name: inner
+version: "1.0.0"
+steps:
+  - {id: work, type: persona-request, persona: patient}
+  - {id: more, type: persona-request, persona: engineer, dependencies: [work]}
+outputs: {last: "{{ steps.more.verdict }}"}
+"""
+"""Run by `outer`, on its files."""
+
+
 def definitions(effects: Path, go: Path) -> dict[str, str]:
     """The files of the definitions' repository.
 
@@ -93,6 +114,7 @@ def definitions(effects: Path, go: Path) -> dict[str, str]:
     ends when `go` is there.
     """
     files = {"workflows/fix.yml": FIX, "workflows/wait.yml": WAIT, "workflows/pause.yml": PAUSE}
+    files |= {"workflows/outer.yml": OUTER, "workflows/inner.yml": INNER}
     for name, (code, mode) in _PERSONAS.items():
         argv = ["python3", "-I", "-S", "-c", code, str(effects), str(go)]
         persona = {"name": name, "kind": "command", "files": mode, "command": argv}
