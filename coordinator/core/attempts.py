@@ -56,7 +56,7 @@ def ask(turn: Turn, path: str) -> None:
         return
     channel = asked_target(node, state)[0]
     forget_artifacts(turn, path)
-    state = _begun(turn, path, state, channel)
+    state = _begun(turn, state, channel)
     turn.move(path, state)
     if primitive.files is Files.PATCH:
         join_patchers(turn, path, node)
@@ -82,16 +82,15 @@ def ask(turn: Turn, path: str) -> None:
             _send(turn, path, payload, timeout, deadline)
 
 
-def _begun(turn: Turn, path: str, state: NodeState, channel: Channel) -> NodeState:
+def _begun(turn: Turn, state: NodeState, channel: Channel) -> NodeState:
     """The node's state with the next attempt under way."""
-    is_human, attempt = channel is Channel.HUMAN, state.attempt + 1
-    child = child_of(turn, path, attempt) if channel is Channel.CHILD else ""
+    is_human = channel is Channel.HUMAN
     return state._replace(
         status=NodeStatus.WAITING if is_human else NodeStatus.RUNNING,
-        attempt=attempt,
+        attempt=state.attempt + 1,
         started_ms=state.started_ms or turn.at_ms,
-        reason="waits for a human" if is_human else child and f"run {child}",
-        child=child,
+        reason="waits for a human" if is_human else "",
+        child="",
     )
 
 
@@ -104,9 +103,10 @@ def _start_child(
 ) -> None:
     problem = refusal(turn, primitive, params)
     if problem:
-        turn.note(path, turn.node(path)._replace(child="", reason=""))
         fail(turn, path, Failure(error_class=ErrorClass.REFUSED, message=problem))
         return
+    state, child = turn.node(path), child_of(turn, path)
+    turn.note(path, state._replace(child=child, reason=f"run {child}"))
     _send(turn, path, child_payload(turn, path, primitive, params), timeout, None)
 
 

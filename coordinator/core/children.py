@@ -22,9 +22,9 @@ MAX_DEPTH: Final = 20
 """How many runs may be above one."""
 
 
-def child_of(turn: Turn, path: str, attempt: int) -> str:
-    """The id of the run that does this attempt of the node."""
-    return child_run_id(turn.at_ms, message_id(turn.state.id, path, attempt))
+def child_of(turn: Turn, path: str) -> str:
+    """The id of the run that does the node's attempt, which begins now."""
+    return child_run_id(turn.at_ms, message_id(turn.state.id, path, turn.node(path).attempt))
 
 
 def refusal(turn: Turn, asked: Ask, params: object) -> str:
@@ -32,7 +32,11 @@ def refusal(turn: Turn, asked: Ask, params: object) -> str:
     above = turn.head.parent.depth if turn.head.parent else 0
     if above >= MAX_DEPTH:
         return f"{above} runs are above this one already; workflows nest {MAX_DEPTH} deep at most"
-    problems = read_values(asked.parameters, _mapping(params))[1]
+    given = _mapping(params)
+    declared = {each.name for each in asked.parameters}
+    unknown = [name for name in given if name not in declared]
+    problems = [f'{asked.target} has no parameter "{name}"' for name in unknown]
+    problems += read_values(asked.parameters, given)[1]
     return f"params of {asked.target}: {'; '.join(problems)}" if problems else ""
 
 

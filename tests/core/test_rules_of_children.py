@@ -98,6 +98,7 @@ def test_the_id_of_the_child_run_follows_from_the_attempt_and_sorts_by_time() ->
     [
         ({"most": 1}, 'the parameter "level" (string) is required'),
         ({"level": "a", "most": "many"}, '"most" has to be an integer, not "many"'),
+        ({"level": "a", "mots": 1}, 'checks has no parameter "mots"'),
     ],
 )
 def test_params_that_the_workflow_does_not_take_fail_the_attempt(params: Any, why: str) -> None:
@@ -109,6 +110,39 @@ def test_params_that_the_workflow_does_not_take_fail_the_attempt(params: Any, wh
     assert (error["class"], error["message"]) == ("refused", f"params of checks: {why}")
     assert story.run.nodes["checks"].child == ""
     assert story.status == "failed"
+
+
+def test_params_that_cannot_be_made_leave_no_trace_of_a_run() -> None:
+    """A step names a child run only once there is one."""
+    story = begun(child("checks", params={"level": "{{ task.nothing }}"}, parameters=LEVEL))
+
+    assert as_mapping(story.run.nodes["checks"].error)["class"] == "step_error"
+    assert (story.run.nodes["checks"].child, story.requests) == ("", {})
+
+
+def test_a_person_who_skips_the_step_stops_its_child() -> None:
+    """What people do to a running step ends the run that works for it."""
+    story = begun(child("checks"), ask("end", "checks", join=Join.ALL_SETTLED))
+    run = asked(story).payload["run"]
+
+    story.skips("checks")
+
+    assert [each.child for each in stops(story)] == [run]
+    assert (story.node("checks"), story.node("end")) == ("skipped", "running")
+
+
+def test_a_person_who_has_the_step_done_again_gets_another_child() -> None:
+    """The run of the attempt before is cancelled, and what it still says is late."""
+    story = begun(child("checks", params={"level": "a"}, parameters=LEVEL))
+    first = asked(story)
+
+    story.retries("checks", params={"level": "b"})
+
+    assert [each.child for each in stops(story)] == [first.payload["run"]]
+    assert asked(story).payload["params"] == {"level": "b", "most": 3}
+    assert asked(story).payload["run"] != first.payload["run"]
+    late = story.replies("checks", attempt=1, token=first.token, sender=CHILDREN)
+    assert late == ["ignored: late"]
 
 
 def test_a_run_that_is_nested_too_deeply_is_refused() -> None:
