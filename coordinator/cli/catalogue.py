@@ -33,13 +33,13 @@ class Catalogue:
 
 
 async def read_catalogue(session: Session, *, here: bool) -> Catalogue:
-    """What the server has active; with `here`, or when none answers, the files of this folder.
+    """What the server has active; with `here` or `--env`, or when none answers, the files here.
     So it is on an embedded server that has nothing active.
 
     Raises:
         StoreUnavailableError: no server answers, and there are no files here either.
     """
-    if here:
+    if here or "env" in session.flags:
         return _from_files(session)
     try:
         async with connect(session) as connection:

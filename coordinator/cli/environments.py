@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from coordinator.cli.files import Target, is_env_file, is_persona_file, targets
 from coordinator.cli.folder import Folder
+from coordinator.definitions.compiled import Compiled
 from coordinator.definitions.faults import Fault
 from coordinator.definitions.layout import stem_of
 from coordinator.definitions.overlay import names_missing
 from coordinator.nearby import named, shown
 
 
-def environment_faults(folder: Folder, target: Target, ids: Mapping[Path, str]) -> list[Fault]:
+def environment_faults(
+    folder: Folder, target: Target, checked: Mapping[Path, Compiled]
+) -> list[Fault]:
     """The faults of an overlay's file: its own, and those of workflows that come from it.
 
-    `ids` are those of the workflows that were checked already, by absolute path.
+    `checked` are the workflows that were checked in every environment already, by absolute path.
     """
     found = folder.overlays(target)
     file = shown(target.path.absolute())
@@ -25,14 +28,15 @@ def environment_faults(folder: Folder, target: Target, ids: Mapping[Path, str]) 
     overlay = found.environments.overlays.get(stem_of(target.path.name))
     if overlay is None or found.root is None:
         return faults
-    known = set()
+    known: dict[str, Collection[str] | None] = {}
     for other in _workflows(folder, found.root):
-        checked = ids.get(other.path.absolute())
-        if checked is None:
+        compiled = checked.get(other.path.absolute())
+        if compiled is None:
             environments = found.environments.choosing(overlay.name, is_trial=True)
-            more = folder.compile(other, environments)[1]
+            compiled, more = folder.compile(other, environments)
             faults += [fault for fault in more if fault.file == file]
-        known.add(checked or named(other.path) or "")
+        name = compiled.workflow.id if compiled else named(other.path)
+        known[name or ""] = compiled.workflow.variables if compiled else None
     faults += [each for each in folder.surroundings(around, overlay).faults if each.file == file]
     personas = folder.surroundings(around).personas
     return faults + names_missing(overlay, known, {*personas.files, *personas.broken})

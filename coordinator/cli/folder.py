@@ -113,12 +113,17 @@ class Folder:
         )
         return None if faults else compiled, [*faults, *more]
 
-    def environments(self, target: Target) -> tuple[Environments, list[Fault]]:
-        """The environments around a file, and what keeps the one that was chosen from use."""
+    def environments(
+        self, target: Target, env: str | None = None
+    ) -> tuple[Environments, list[Fault]]:
+        """The environments around a file, and what keeps the one that was chosen from use.
+
+        `env` is the one that counts; None is the one of the command.
+        """
         found = self.overlays(target)
-        environments = found.environments.choosing(self.chosen)
+        environments = found.environments.choosing(self.chosen if env is None else env)
         refusal = environments.refusal()
-        if self.chosen in environments.broken:
+        if environments.chosen in environments.broken:
             refusal = [fault for fault in found.faults if fault.severity is Severity.ERROR]
         return environments, refusal
 
@@ -141,26 +146,43 @@ class Folder:
         return self._overlays[there[0]]
 
     def workflow(
-        self, name: str, *, beside: Path | None = None, top: Path | None = None
+        self,
+        name: str,
+        *,
+        beside: Path | None = None,
+        top: Path | None = None,
+        env: str | None = None,
     ) -> Compiled:
         """The workflow in the file `name`, or of that name in the folders here.
 
         For a file that names it, `beside`, the folders around that file come first; `top` is the
-        folder that it was found in. What `validate` warns of is kept in `warnings`.
+        folder that it was found in, `env` the environment that it says. What `validate` warns of is
+        kept in `warnings`.
 
         Raises:
             NotFoundError: there is none.
             FaultyError: it has errors.
         """
+        target = self.target(name, beside=beside, top=top)
+        environments, refusal = self.environments(target, env)
+        compiled, faults = self.compile(target, environments)
+        if refusal or compiled is None:
+            faults = [*refusal, *faults]
+            raise FaultyError(faults)
+        self.warnings += faults
+        return compiled
+
+    def target(self, name: str, *, beside: Path | None = None, top: Path | None = None) -> Target:
+        """The file that `workflow` compiles.
+
+        Raises:
+            NotFoundError: there is none.
+        """
         around = self._around(beside, top) if beside else []
         path = self.find(name, around)
         if path is None:
             raise NotFoundError(self._unknown(name, around))
-        compiled, faults = self.compile(Target(path, project_of(path, self.names)))
-        if compiled is None:
-            raise FaultyError(faults)
-        self.warnings += faults
-        return compiled
+        return Target(path, project_of(path, self.names))
 
     def find(self, name: str, around: Sequence[Path] = ()) -> Path | None:
         """The file that `name` is, or the workflow file of that name in the folders here.

@@ -73,7 +73,9 @@ class Trials:
     """Plays scenario files; each workflow is compiled once."""
 
     folder: Folder
-    _compiled: dict[tuple[Path, str], Compiled | CommandError] = field(default_factory=dict)
+    _compiled: dict[tuple[Path, str, str | None], Compiled | CommandError] = field(
+        default_factory=dict
+    )
 
     def try_out(self, path: Path, top: Path | None = None) -> Tried:
         """How the scenario in a file goes; `top` is the folder it was found in."""
@@ -115,10 +117,12 @@ class Trials:
     def _workflow(
         self, scenario: Scenario, path: Path, top: Path | None
     ) -> Compiled | CommandError:
-        key = (path.absolute().parent, scenario.workflow)
+        key = (path.absolute().parent, scenario.workflow, scenario.env)
         if key not in self._compiled:
             try:
-                found = self.folder.workflow(scenario.workflow, beside=path, top=top)
+                found = self.folder.workflow(
+                    scenario.workflow, beside=path, top=top, env=scenario.env
+                )
                 self._compiled[key] = found
             except CommandError as error:
                 self._compiled[key] = error

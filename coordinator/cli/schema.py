@@ -15,7 +15,7 @@ _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 @click.command(cls=Leaf)
-@click.argument("kind", type=click.Choice(["workflow", "persona", "scenario", "config"]))
+@click.argument("kind", type=click.Choice(["workflow", "persona", "env", "scenario", "config"]))
 def schema(kind: str) -> None:
     """Print the JSON Schema of a kind of file, for editors and linters.
 
@@ -26,6 +26,7 @@ def schema(kind: str) -> None:
     made: Mapping[str, Callable[[], Mapping[str, Any]]] = {
         "workflow": _workflow,
         "persona": _persona,
+        "env": _environment,
         "scenario": _scenario,
         "config": _config,
     }
@@ -43,6 +44,12 @@ def _persona() -> Mapping[str, Any]:
     from coordinator.definitions.schema_json import persona_schema
 
     return persona_schema()
+
+
+def _environment() -> Mapping[str, Any]:
+    from coordinator.definitions.schema_json import environment_schema
+
+    return environment_schema()
 
 
 def _config() -> Mapping[str, Any]:

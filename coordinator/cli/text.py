@@ -75,14 +75,14 @@ def _yaml(value: object, depth: int) -> Iterable[str]:
     pad = "  " * depth
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _entry(f"{pad}{_scalar(key)}:", inner, depth)
+            yield from _entry(f"{pad}{yaml_scalar(key)}:", inner, depth)
     elif isinstance(value, list) and value:
         for inner in value:
             lines = list(_yaml(inner, depth + 1))
             yield f"{pad}- {lines[0].lstrip()}"
             yield from lines[1:]
     else:
-        yield pad + _scalar(value)
+        yield pad + yaml_scalar(value)
 
 
 def _entry(head: str, value: object, depth: int) -> Iterable[str]:
@@ -90,10 +90,11 @@ def _entry(head: str, value: object, depth: int) -> Iterable[str]:
         yield head
         yield from _yaml(value, depth + 1)
     else:
-        yield f"{head} {_scalar(value)}"
+        yield f"{head} {yaml_scalar(value)}"
 
 
-def _scalar(value: object) -> str:
+def yaml_scalar(value: object) -> str:
+    """A value without parts as YAML."""
     is_plain = (
         isinstance(value, str)
         and _PLAIN_YAML.fullmatch(value)

@@ -15,6 +15,7 @@ from coordinator.cli.folder import Folder, check_persona
 from coordinator.cli.session import Session, out
 from coordinator.cli.text import clean, json_text
 from coordinator.config import FILE_NAME
+from coordinator.definitions.compiled import Compiled
 from coordinator.definitions.faults import Fault, Faults
 from coordinator.definitions.layout import is_scenario_path
 from coordinator.definitions.rules import Severity
@@ -98,7 +99,7 @@ def check(folder: Folder, found: Sequence[Target]) -> list[Fault]:
     """The faults of the files and of the personas around them, by file and place."""
     faults: set[Fault] = set()
     first: dict[tuple[Path, str], Path] = {}
-    ids: dict[Path, str] = {}
+    compiled: dict[Path, Compiled] = {}
     overlays, scenarios = [], []
     for target in found:
         faults |= set(folder.environments(target)[1])
@@ -112,14 +113,13 @@ def check(folder: Folder, found: Sequence[Target]) -> list[Fault]:
             for each in folder.tried(target):
                 faults |= set(check_persona(target.path, each.overlay))
         else:
-            name, more = _workflow(folder, target)
+            one, more = _workflow(folder, target)
             faults |= set(more)
-            ids[target.path.absolute()] = name
-            if name and target.top is not None:
-                other = first.setdefault((target.top, name), target.path)
-                faults |= set(_taken(target, other, name))
+            if one is not None:
+                compiled[target.path.absolute()] = one
+                faults |= set(_taken(target, first, one.workflow.id))
     for target in overlays:
-        faults |= set(environment_faults(folder, target, ids))
+        faults |= set(environment_faults(folder, target, compiled))
     return sorted({*faults, *_check_scenarios(folder, scenarios)})
 
 
@@ -132,25 +132,29 @@ def _check_scenarios(folder: Folder, found: Sequence[Target]) -> list[Fault]:
     return [fault for target in found for fault in trials.check(target.path, target.top)]
 
 
-def _workflow(folder: Folder, target: Target) -> tuple[str, list[Fault]]:
-    """The id of the workflow in a file, and its faults in every environment it is checked in."""
-    name, faults = "", list(_errors(folder.overlays(target).faults))
+def _workflow(folder: Folder, target: Target) -> tuple[Compiled | None, list[Fault]]:
+    """The workflow in a file, and its faults in every environment it is checked in."""
+    found, faults = None, list(_errors(folder.overlays(target).faults))
     for environments in folder.tried(target):
         compiled, more = folder.compile(target, environments)
         faults += [*more, *_errors(folder.surroundings(target, environments.overlay).faults)]
-        name = compiled.workflow.id if compiled else name
-    return name, faults
+        found = found or compiled
+    return found, faults
 
 
 def _errors(faults: Iterable[Fault]) -> list[Fault]:
     return [fault for fault in faults if fault.severity is Severity.ERROR]
 
 
-def _taken(target: Target, first: Path, workflow: str) -> list[Fault]:
-    if first == target.path:
+def _taken(target: Target, first: dict[tuple[Path, str], Path], workflow: str) -> list[Fault]:
+    """A fault where another file of the project has the same workflow; `first` remembers them."""
+    if target.top is None:
+        return []
+    other = first.setdefault((target.top, workflow), target.path)
+    if other == target.path:
         return []
     notes = Faults(str(target.path))
-    notes.add("WF038", (1, 1), f'the workflow "{workflow}" is defined in {first} too')
+    notes.add("WF038", (1, 1), f'the workflow "{workflow}" is defined in {other} too')
     return notes.found
 
 

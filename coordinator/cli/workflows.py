@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coordinator.cli.commands import Noun, output_option, redis_option
+from coordinator.cli.commands import Noun, env_option, output_option, redis_option
 from coordinator.cli.connection import run_async
 from coordinator.cli.errors import NotFoundError
-from coordinator.cli.session import Session, show, show_list
+from coordinator.cli.session import Session, out, show, show_list
 from coordinator.cli.text import one_line, table
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def workflows() -> None:
 
 @workflows.command("list")
 @_HERE
+@env_option
 @output_option()
 @redis_option
 @click.pass_obj
@@ -51,17 +52,29 @@ def list_(session: Session, here: bool, form: str) -> None:
 @workflows.command("show")
 @click.argument("name")
 @_HERE
+@env_option
 @output_option()
 @redis_option
 @click.pass_obj
 def show_(session: Session, name: str, here: bool, form: str) -> None:
     """Show a workflow: its parameters, steps, and the personas that it asks.
 
+    With --env it is the one in the files here, under that overlay; -o yaml then prints the file
+    with the overlay in it, and a comment on whatever comes from there.
+
     \b
     Example:
       coordinator workflows show project-loop
+      coordinator workflows show project-loop --env production -o yaml
     """
     from coordinator.cli.catalogue import read_catalogue
+
+    if form == "yaml" and "env" in session.flags:
+        from coordinator.cli.folder import Folder
+        from coordinator.cli.merged import merged_text
+
+        out(merged_text(Folder(session), name), end="")
+        return
 
     found = run_async(read_catalogue(session, here=here))
     if name not in found.workflows:

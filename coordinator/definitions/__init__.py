@@ -25,7 +25,7 @@ from coordinator.definitions.parameters import check_params
 from coordinator.definitions.persona import Persona, PersonaKind
 from coordinator.definitions.personas import Personas
 from coordinator.definitions.rules import RULES, Rule, Severity
-from coordinator.definitions.schema_json import persona_schema, workflow_schema
+from coordinator.definitions.schema_json import environment_schema, persona_schema, workflow_schema
 from coordinator.definitions.workflow import workflow_id
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "compile_bundle",
     "compile_file",
     "compile_persona",
+    "environment_schema",
     "is_example_path",
     "is_persona_path",
     "is_scenario_path",

@@ -103,10 +103,10 @@ def compile_bundle(
             what = f'the workflow "{found.workflow.id}" is defined in {other.file} too'
             notes.add("WF038", (1, 1), what)
             faults += notes.found
-    ids = {draft.named for draft in drafts}
+    variables = {each.named: each.file.names.variables if each.file else None for each in drafts}
     names = {*known.files, *known.broken}
     for overlay in environments.overlays.values():
-        faults += names_missing(overlay, ids, names)
+        faults += names_missing(overlay, variables, names)
     return Bundle(
         workflows=compiled,
         personas={name: each.persona for name, each in known.files.items()},

@@ -96,7 +96,7 @@ def draft_of(
     """The file, read, under the overlay that was chosen."""
     faults = Faults(source.path)
     document = read(source.path, source.text, faults)
-    named, file, overlay = _id_of(document), None, environments.overlay
+    named, file, overlay = id_of(document), None, environments.overlay
     if document is not None and overlay is not None:
         document, more = overlaid(document, overlay, named, step_types=step_types)
         faults.found += more
@@ -106,7 +106,8 @@ def draft_of(
     return Draft(source.path, faults, source.personas, named, file)
 
 
-def _id_of(document: Document | None) -> str:
+def id_of(document: Document | None) -> str:
+    """The id that a workflow's document says; empty when it says none."""
     value = document.value if document else None
     name = value.get("name") if isinstance(value, Mapping) else None
     return workflow_id(name) if isinstance(name, str) else ""

@@ -30,6 +30,8 @@ from coordinator.definitions.report import Reporter, canonical
 from coordinator.definitions.rules import Severity
 
 FOLDER: Final = "envs"
+FIXED_IN_STEPS: Final = ("id", "type", "dependencies", "condition", "join")
+"""With the steps inside a step: what decides which steps there are, and when they run."""
 FIXED_IN_PERSONAS: Final = ("name", "kind")
 OVERLAID_OF_PARAMETERS: Final = ("default", "enum")
 

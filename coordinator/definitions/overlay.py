@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from coordinator.core.lowering import Mark, StepType
 from coordinator.definitions.check import marks_in
-from coordinator.definitions.environments import Overlay, refuse
+from coordinator.definitions.environments import FIXED_IN_STEPS, Overlay, refuse
 from coordinator.definitions.faults import Fault, Faults
 from coordinator.definitions.merge import Merge
 from coordinator.definitions.models import StepKeys
@@ -15,8 +15,6 @@ from coordinator.definitions.read import Document, Path
 from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS, Reporter
 from coordinator.definitions.walk import Found, every_step, keys_of
 
-FIXED_IN_STEPS: Final = ("id", "type", "dependencies", "condition", "join")
-"""With the steps inside a step: what decides which steps there are, and when they run."""
 _PLAIN: Final = ("timeout", "concurrency")
 
 
@@ -54,17 +52,22 @@ def overlaid_persona(document: Document, overlay: Overlay) -> Document:
 
 
 def names_missing(
-    overlay: Overlay, workflows: Collection[str], personas: Collection[str]
+    overlay: Overlay, workflows: Mapping[str, Collection[str] | None], personas: Collection[str]
 ) -> list[Fault]:
-    """A fault for each workflow and persona of the overlay that there is not."""
+    """A fault for each workflow, persona and variable of the overlay that there is not.
+
+    `workflows` are the variables that each declares, by id; None where they are not known.
+    """
     report = _reporter(overlay)
-    for what, key, known in (
-        ("workflow", "workflows", workflows),
-        ("persona", "personas", personas),
-    ):
-        for name in overlay.part(key):
+    for what, known in (("workflow", workflows), ("persona", personas)):
+        for name in overlay.part(f"{what}s"):
             if name not in known:
-                _missing(what, name, (key, name), known, report)
+                _missing(what, name, (f"{what}s", name), known, report)
+    declared = {name for each in workflows.values() for name in each or ()}
+    is_complete = None not in workflows.values()
+    for name, value in overlay.part("variables").items():
+        if is_complete and value is not None and name not in declared:
+            _missing("variable", name, ("variables", name), declared, report)
     return report.faults.found
 
 

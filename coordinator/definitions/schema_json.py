@@ -7,7 +7,12 @@ from typing import Any, Final
 
 from coordinator.core.ids import STATE_NAME
 from coordinator.core.lowering import Mark, StepType
-from coordinator.definitions.check import fields_of, mark_of
+from coordinator.definitions.check import fields_of, mark_of, marks_in
+from coordinator.definitions.environments import (
+    FIXED_IN_STEPS,
+    EnvironmentKeys,
+    OverlaidWorkflowKeys,
+)
 from coordinator.definitions.infer import PERSONA_REQUEST
 from coordinator.definitions.models import (
     PERSONA_KINDS,
@@ -33,6 +38,7 @@ _KIND: Final = SENTENCES["persona"]["kind"].replace("`", "")
 _SECTIONS: Final[Mapping[type[Any], str]] = {
     DefaultsKeys: "defaults",
     GitKeys: "git",
+    OverlaidWorkflowKeys: "overlaid workflow",
     MatchKeys: "match",
     ParameterKeys: "parameter",
     RetryKeys: "retry",
@@ -121,6 +127,36 @@ def persona_schema() -> Schema:
         "allOf": choices,
         "$defs": defs,
     }
+
+
+def environment_schema() -> Schema:
+    """The schema of the overlay of an environment; what it makes of the files is checked there."""
+    defs: Schema = {"duration": _DURATION, "condition": _CONDITION}
+    top = _object(EnvironmentKeys, defs, "environment")
+    workflow = top["properties"]["workflows"]["additionalProperties"]
+    workflow["properties"]["steps"] = {
+        **workflow["properties"]["steps"],
+        "additionalProperties": _overlaid_step(defs),
+    }
+    for schema in (top, workflow, top["properties"]["defaults"]):
+        schema["properties"] = {key: _or_null(each) for key, each in schema["properties"].items()}
+    return {"$schema": DIALECT, "title": "Environment", **top, "$defs": defs}
+
+
+def _overlaid_step(defs: Schema) -> Schema:
+    """The keys of every step that an overlay may change; those of a type come on top."""
+    fixed = {key for key, mark in marks_in(StepKeys).items() if mark is Mark.STEPS}
+    fixed |= {*FIXED_IN_STEPS}
+    fixed |= {other for other, key in STEP_SPELLINGS.items() if key in fixed}
+    known = _object(StepKeys, defs, "step")["properties"]
+    changed = {key: _or_null(each) for key, each in known.items() if key not in fixed}
+    return {"type": "object", "properties": {**changed, **dict.fromkeys(sorted(fixed), False)}}
+
+
+def _or_null(schema: Schema) -> Schema:
+    """What also takes null, by which an overlay removes a key."""
+    description = {"description": schema["description"]} if "description" in schema else {}
+    return {**description, "anyOf": [schema, {"type": "null"}]}
 
 
 def keys_schema(model: type[Any], description: str, section: str = "") -> Schema:

@@ -176,5 +176,21 @@ SENTENCES: Final[Mapping[str, Mapping[str, str]]] = {
         "form": "as in a `human` step",
         "assignees": "who may answer",
     },
+    "environment": {
+        "description": "for people",
+        "values": "readable as `env.<name>` in templates and conditions; plain data",
+        "variables": "over the `variables` of every workflow that declares that name",
+        "defaults": "over the `defaults` of every workflow",
+        "workflows": "by id, what is changed of a workflow",
+        "personas": "by name, the keys that are changed of a persona; all but `name` and `kind`",
+    },
+    "overlaid workflow": {
+        "variables": "over those that the workflow declares",
+        "params": "by name; only `default` and `enum` can change",
+        "defaults": "over the workflow's own",
+        "timeout": "of the whole run",
+        "concurrency": "over the workflow's own",
+        "steps": "by id, wherever the step is in the file; see below for what cannot change",
+    },
 }
 """Section -> key -> what it means."""

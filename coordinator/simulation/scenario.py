@@ -33,6 +33,8 @@ class Scenario:
     script: Script
     expect: Expectation
     positions: Positions
+    env: str | None = None
+    """The environment whose overlay counts; None leaves it to the command."""
 
     def place(self, *path: str | int) -> Place:
         """The line and column of a part of the file."""
@@ -79,6 +81,7 @@ def read_scenario(path: str, text: str | bytes, faults: Faults) -> Scenario | No
         script=script,
         expect=_expectation(data["expect"]),
         positions=document.positions,
+        env=data.get("env"),
     )
 
 

@@ -108,6 +108,7 @@ SCENARIO: Final = _closed(
     {
         "scenario": _about(_TEXT, "what is claimed"),
         "workflow": _about(_TEXT, "a file, or the name of a workflow"),
+        "env": _about(_TEXT, "the environment whose overlay counts"),
         "task": _about(_ANY_OBJECT, "the task that is run"),
         "params": _about(_ANY_OBJECT, "the parameters that are submitted"),
         "starts_at": _MOMENT,

@@ -146,3 +146,82 @@ def test_formatting_leaves_the_words_of_an_overlay_as_they_are(project: Shell) -
     project.write("envs/staging.yaml", "workflows: {greet: {steps: {hello: {with: {a: 1}}}}}\n")
 
     assert project("fmt", "--check").code == 0
+
+
+def test_a_scenario_says_in_which_environment_its_claim_holds(project: Shell) -> None:
+    text = "workflow: greet\n%sexpect: {outputs: {region: %s}}\n"
+    project.write("scenarios/a.scenario.yml", text % ("env: staging\n", "lab"))
+    project.write("scenarios/b.scenario.yml", text % ("env: production\n", "eu-west-1"))
+    project.write("scenarios/c.scenario.yml", text % ("", "nowhere"))
+
+    done = project("test")
+    assert done.code == 0, done.out
+    project.write("scenarios/c.scenario.yml", text % ("", "lab"))
+    assert project("test").code == 1
+    assert project("test", "--env", "staging").code == 0
+
+
+def test_a_scenario_of_an_environment_that_is_not_there_fails_and_says_which_are(
+    project: Shell,
+) -> None:
+    project.write("a.scenario.yml", "workflow: greet\nenv: prod\nexpect: {status: succeeded}\n")
+
+    done = project("test")
+
+    assert done.code == 1
+    assert "production, staging" in done.out
+
+
+def test_the_merged_file_is_shown_with_what_comes_from_the_overlay(project: Shell) -> None:
+    done = project("workflows", "show", "greet", "--env", "production", "-o", "yaml")
+
+    assert done.code == 0, done.err
+    assert (
+        done.out
+        == """\
+# workflows/greet.yml with envs/production.yaml
+name: greet
+version: "1.0.0"
+steps:
+  - id: hello
+    persona: speaker
+    params:
+      where: "{{ env.region | default('here') }}"
+    timeout: "7m"  # envs/production.yaml:2
+outputs:
+  said: "{{ hello.result.output | trim }}"
+  region: "{{ env.region | default('nowhere') }}"
+"""
+    )
+
+
+def test_what_is_shown_is_of_the_files_here_where_an_environment_is_named(project: Shell) -> None:
+    plain = project("workflows", "show", "greet", "--here", "-o", "json").json
+    overlaid = project("workflows", "show", "greet", "--env", "production", "-o", "json").json
+
+    assert plain["digest"] != overlaid["digest"]
+    assert project("workflows", "show", "greet", "--env", "prod", "-o", "yaml").code == 1
+
+
+def test_a_variable_of_the_overlay_that_no_workflow_declares_is_a_fault(project: Shell) -> None:
+    project.write("envs/staging.yaml", "variables: {minutes: 1}\n")
+
+    [fault] = project("validate", "-o", "json").json["faults"]
+
+    assert (fault["rule"], fault["file"]) == ("WF081", "envs/staging.yaml")
+
+
+def test_the_schema_of_an_overlay_takes_what_the_compiler_takes(project: Shell) -> None:
+    from jsonschema import Draft202012Validator
+
+    schema = project("schema", "env").json
+    Draft202012Validator.check_schema(schema)
+    valid = Draft202012Validator(schema).is_valid
+
+    assert valid({"values": {"a": 1}, "defaults": {"timeout": "20m", "retry": None}})
+    assert valid({"workflows": {"a": {"steps": {"qa": {"timeout": None, "retries": 3}}}}})
+    assert valid({"workflows": {"a": {"params": {"b": {"default": None}}, "timeout": "2h"}}})
+    for fixed in ("id", "type", "dependencies", "needs", "condition", "join", "undo"):
+        assert not valid({"workflows": {"a": {"steps": {"qa": {fixed: "x"}}}}}), fixed
+    assert not valid({"valuse": {}})
+    assert not valid({"workflows": {"a": {"params": {"b": {"type": "string"}}}}})

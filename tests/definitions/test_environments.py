@@ -61,9 +61,20 @@ def test_without_a_choice_no_overlay_counts() -> None:
 
 
 def test_variables_count_in_every_workflow_that_declares_them() -> None:
-    found = document(bundle(production="variables: {minutes: 60, elsewhere: 1}"))
+    found = document(bundle(production="variables: {minutes: 60}"))
 
     assert found["workflow"]["variables"] == {"minutes": 60, "note": "hello"}
+
+
+def test_a_variable_that_some_workflow_declares_is_left_alone_in_the_others() -> None:
+    other = 'name: other\nversion: "1.0.0"\nvariables: {days: 1}\nsteps: {a: {persona: worker}}\n'
+    overlay = "{values: {region: x}, variables: {minutes: 60, days: 2}}"
+    files = {**FILES, "workflows/other.yml": other, "envs/production.yaml": overlay}
+
+    found = compile_bundle(files, step_types=TYPES, env="production")
+
+    assert document(found)["workflow"]["variables"] == {"minutes": 60, "note": "hello"}
+    assert json.loads(found.workflows["other"].document)["workflow"]["variables"] == {"days": 2}
 
 
 def test_mappings_merge_deeply_lists_and_scalars_replace_and_null_removes() -> None:
@@ -233,6 +244,7 @@ def test_an_overlay_cannot_change_what_steps_there_are_or_when_they_run(
         ("workflows: {ship-it: {variables: {minuts: 1}}}", 'variable "minuts"'),
         ("workflows: {ship-it: {params: {brunch: {default: x}}}}", 'param "brunch"'),
         ("personas: {wroker: {timeout: 1}}", 'persona "wroker"'),
+        ("variables: {minuts: 1}", 'variable "minuts"'),
     ],
 )
 def test_a_name_that_is_not_there_is_a_fault_with_the_near_miss(overlay: str, what: str) -> None:

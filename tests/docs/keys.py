@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator.definitions.check import fields_of
+from coordinator.definitions.environments import EnvironmentKeys, OverlaidWorkflowKeys
 from coordinator.definitions.models import (
     PERSONA_KINDS,
     ConcurrencyKeys,
@@ -18,7 +19,7 @@ from coordinator.definitions.models import (
     StepKeys,
     WorkflowKeys,
 )
-from coordinator.definitions.schema_json import persona_schema, workflow_schema
+from coordinator.definitions.schema_json import environment_schema, persona_schema, workflow_schema
 from coordinator.definitions.sentences import SENTENCES
 from tests.docs.picture import built_in_types
 
@@ -41,6 +42,8 @@ SECTIONS: Mapping[str, type[Any]] = {
     "persona": PersonaKeys,
     "command": PERSONA_KINDS["command"],
     "human persona": PERSONA_KINDS["human"],
+    "environment": EnvironmentKeys,
+    "overlaid workflow": OverlaidWorkflowKeys,
 }
 """Section -> the model of its keys."""
 
@@ -114,7 +117,8 @@ def _schema(section: str) -> Mapping[str, Any]:
     whole = workflow_schema(types)
     top, defs = whole["properties"], whole["$defs"]
     step = defs["step-persona-request"]["properties"]
-    personas = persona_schema()["$defs"]
+    personas, overlay = persona_schema()["$defs"], environment_schema()["properties"]
+    of_workflow = overlay["workflows"]["anyOf"][0]["additionalProperties"]
     inner = {
         "workflow": top,
         "step": {**step, "type": {"enum": list(types)}},
@@ -130,6 +134,11 @@ def _schema(section: str) -> Mapping[str, Any]:
         },
         "command": personas["persona-command"]["properties"],
         "human persona": personas["persona-human"]["properties"],
+        "environment": {key: each["anyOf"][0] for key, each in overlay.items()},
+        "overlaid workflow": {
+            **{key: each["anyOf"][0] for key, each in of_workflow["properties"].items()},
+            "steps": {"type": "object"},
+        },
     }
     step_type = section.removesuffix(" step")
     return inner[section] if section in inner else defs[f"step-{step_type}"]["properties"]

@@ -22,6 +22,7 @@ PAGES = (
     "docs/rules/README.md",
     "docs/personas.md",
     "docs/plugins.md",
+    "docs/environments.md",
     "docs/examples.md",
 )
 PICTURE = "docs/run.svg"

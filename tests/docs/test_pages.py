@@ -15,13 +15,15 @@ from coordinator.core.expression_parser import METHODS
 from coordinator.core.expression_tokens import MAX_SOURCE
 from coordinator.core.lowering import DEFAULT_TIMEOUT_MS
 from coordinator.core.template_filters import FILTERS
-from coordinator.definitions.compile import compile_persona
+from coordinator.definitions.compile import compile_bundle, compile_persona
 from coordinator.definitions.errors import DEFAULT_ATTEMPTS
 from coordinator.definitions.parse import ROOTS
 from coordinator.messages import MAX_FIELD, MAX_FIELDS
+from coordinator.shipped import shipped_files
 from coordinator.workers.processes import OUTPUT_LIMIT
 from coordinator.workers.providers.command import MAX_PATCH_BYTES, CommandSettings
 from steps.human import FIELD_TYPES
+from steps.registry import step_types
 from tests.architecture.source import ROOT
 from tests.docs.pages import PAGES, files_in, text_of
 
@@ -90,6 +92,12 @@ def test_the_persona_files_that_the_pages_show_are_valid() -> None:
     for path, text in personas.items():
         _, faults = compile_persona(path, text.encode(), beside={})
         assert not faults, f"{path}: {faults}"
+
+
+def test_the_overlay_that_a_page_shows_fits_the_workflows_that_come_with_the_program() -> None:
+    files = {**shipped_files(), **files_in("docs/environments.md")}
+    found = compile_bundle(files, step_types=step_types(), env="production")
+    assert not [str(fault) for fault in found.faults if fault.file.startswith("envs/")]
 
 
 def test_the_language_page_names_every_filter_and_method() -> None:
