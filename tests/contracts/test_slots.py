@@ -173,6 +173,13 @@ async def test_every_run_goes_by_its_own_limit_and_nobody_overtakes(limits: Limi
     assert await limits.ends(RUNS[1], limit=2) == ["2 granted", "3 granted"]
 
 
+async def test_skip_does_not_overtake_those_who_wait(limits: Limits) -> None:
+    await limits.asks(RUNS[0], limit=3)
+    await limits.asks(RUNS[1], limit=1)
+    assert await limits.asks(RUNS[2], "skip", limit=3) == ["2 refused for 0"]
+    assert await limits.queue() == ([0], [1])
+
+
 async def test_who_leaves_the_front_of_the_queue_may_let_several_through(limits: Limits) -> None:
     await limits.asks(RUNS[0], limit=3)
     await limits.asks(RUNS[1], limit=1)

@@ -15,7 +15,7 @@ from coordinator.definitions.faults import Faults
 from coordinator.definitions.fmt import format_layout, format_workflow
 from coordinator.definitions.parameters import TYPE_SPELLINGS
 from coordinator.definitions.read import read
-from coordinator.definitions.report import STEP_SPELLINGS, WORKFLOW_SPELLINGS
+from coordinator.definitions.report import ON_CONFLICT_SPELLINGS, STEP_SPELLINGS, WORKFLOW_SPELLINGS
 from coordinator.definitions.spelling import respellings
 from tests.definitions.corpus import TYPES, personas
 
@@ -95,6 +95,9 @@ def test_a_step_gets_the_canonical_words_and_keeps_all_others(given: str, expect
         ("finally: [{id: a, needs: []}]", "finally: [{id: a, dependencies: []}]"),
         ("on_failure: {a: {with: {}}}", "on_failure: {a: {params: {}}}"),
         ("variables: {needs: if, x: {with: 1}}", "variables: {needs: if, x: {with: 1}}"),
+        ("concurrency: {on_conflict: 'reject'}", "concurrency: {on_conflict: 'skip'}"),
+        ("concurrency: {key: reject, reject: 1}", "concurrency: {key: reject, reject: 1}"),
+        ("concurrency: reject", "concurrency: reject"),
     ],
 )
 def test_the_top_level_gets_the_canonical_words(given: str, expected: str) -> None:
@@ -108,6 +111,9 @@ def test_every_accepted_spelling_of_the_language_is_rewritten() -> None:
         assert formatted(f"{other}: x\n") == f"{key}: x\n"
     for other, word in ON_ERROR_SPELLINGS.items():
         assert formatted(step(f"- {{on_error: {other}}}")) == step(f"- {{on_error: {word}}}")
+    for other, word in ON_CONFLICT_SPELLINGS.items():
+        text = "concurrency: {on_conflict: %s}\n"
+        assert formatted(text % other) == text % word
     for other, word in TYPE_SPELLINGS.items():
         text = "params: {a: {type: %s}}\n"
         assert formatted(text % other) == text % word

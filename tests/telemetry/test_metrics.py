@@ -26,6 +26,8 @@ def _used(telemetry: Telemetry) -> None:
     telemetry.replied("tester-qa", "done")
     telemetry.node_settled("persona-request", "succeeded", 42.0)
     telemetry.run_ended("project-loop", "succeeded", 61.5)
+    telemetry.slot_granted("project-loop", 12.5)
+    telemetry.slot_refused("project-loop")
     telemetry.batch(17)
     telemetry.committed("ok", 3)
     telemetry.ignored("late")
@@ -52,6 +54,9 @@ def metrics() -> Metrics:
         ("coordinator_nodes_total", ("succeeded", "persona-request"), 1),
         ("coordinator_step_duration_seconds_sum", ("persona-request",), 42),
         ("coordinator_run_duration_seconds_count", ("succeeded",), 1),
+        ("coordinator_run_slots_total", ("project-loop", "granted"), 1),
+        ("coordinator_run_slots_total", ("project-loop", "refused"), 1),
+        ("coordinator_run_queue_seconds_sum", ("project-loop",), 12.5),
         ("coordinator_requests_total", ("tester-qa",), 1),
         ("coordinator_replies_total", ("tester-qa", "done"), 1),
         ("coordinator_stream_lag_entries", ("co:{0}:req:tester-qa",), 7),
