@@ -10,6 +10,7 @@ from coordinator.core.definition import Ask, Channel, ErrorClass
 from coordinator.core.lowering import Mark, Need, Parts, StepKeyError, StepType, Variant
 from coordinator.core.templates import compile_value
 from coordinator.plugin import StepError, WorkflowContext, WorkflowStep, WorkflowStepResult
+from steps.git_doubts import doubts
 from steps.git_results import RESULT, RESULTS
 from steps.keys import OwnKeys
 
@@ -176,5 +177,6 @@ GIT_OPERATION: Final = StepType(
         name: Variant(params=params, result=RESULTS[name]) for name, params in OPERATIONS.items()
     },
     has_verdict=False,
+    doubts=doubts,
     also_needs=(Need.GIT, Need.REPOSITORY),
 )

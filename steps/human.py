@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import field_validator
 
 from coordinator.core.definition import Ask, Channel
-from coordinator.core.lowering import Mark, Need, Parts, StepType
+from coordinator.core.forms import form_problems
+from coordinator.core.lowering import Doubt, Mark, Need, Parts, StepType
 from coordinator.core.templates import compile_value
 from steps.keys import OwnKeys
 
@@ -70,6 +71,18 @@ def _answer(given: object) -> Mapping[str, object] | None:
     return given if isinstance(given, dict) else None
 
 
+def doubts(own: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[Doubt]:
+    """Defaults that the form refuses, and an answer for a deadline that there is not."""
+    for name, spec in (own.get("form") or {}).items():
+        field = spec if isinstance(spec, Mapping) else {"type": spec}
+        if field.get("default") is not None:
+            for problem in form_problems({name: field}, {name: field["default"]}):
+                yield Doubt(("form", name, "default"), f"the default does not fit: {problem}")
+    if own.get("on_deadline") and not (own.get("deadline") or common.get("timeout")):
+        message = '"on_deadline" has no effect without a deadline'
+        yield Doubt(("on_deadline",), message, is_idle=True)
+
+
 RESULT: Final[Mapping[str, Any]] = {
     "type": "object",
     "description": "the answer, with the fields of the form beside it",
@@ -88,4 +101,5 @@ HUMAN: Final = StepType(
     lower=lower,
     result=RESULT,
     also_needs=(Need.HUMAN,),
+    doubts=doubts,
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
 
 from coordinator.core.definition import Graph, OnBranchError, OnRest, Scope
-from coordinator.core.lowering import Parts, StepKeyError, StepType
+from coordinator.core.lowering import Doubt, Parts, StepKeyError, StepType
 from steps.keys import BY_CHILD, OwnKeys, Steps
 
 _WAIT_FOR_SCHEMA: Final[dict[str, Any]] = {
@@ -60,6 +61,12 @@ def all_inner_succeed(own: dict[str, Any]) -> bool:
     return own.get("wait_for") == "all" and own.get("on_branch_error") != "ignore"
 
 
+def doubts(own: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[Doubt]:
+    """`on_rest` where all are waited for, so that there is no rest."""
+    if own.get("on_rest") != "cancel" and own.get("wait_for") == "all":
+        yield Doubt(("on_rest",), '"on_rest" has no effect while all are waited for', is_idle=True)
+
+
 PARALLEL: Final = StepType(
     name="parallel",
     description="Run steps side by side; done when all, any or a number of them have succeeded.",
@@ -67,4 +74,5 @@ PARALLEL: Final = StepType(
     lower=lower,
     result=BY_CHILD,
     all_inner_succeed=all_inner_succeed,
+    doubts=doubts,
 )

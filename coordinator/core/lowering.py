@@ -7,10 +7,10 @@ value, and hands the parts to `lower`. So a type never sees YAML, positions or o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from coordinator.core.definition import (
     DEFAULT_TIMEOUT_MS,
@@ -136,6 +136,20 @@ class Variant:
     """JSON Schema of the step's result."""
 
 
+class Doubt(NamedTuple):
+    """Something in a step's keys that compiles and cannot be meant."""
+
+    path: tuple[str | int, ...]
+    """The key, and the place in its value."""
+    message: str
+    is_idle: bool = False
+    """Whether it does nothing, rather than failing the step when it runs."""
+
+
+def _no_doubts(own: Mapping[str, Any], common: Mapping[str, Any]) -> Iterable[Doubt]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepType:
     """One step type, built-in or plugin."""
@@ -164,6 +178,9 @@ class StepType:
     """The own key whose value decides what `params` and the result are."""
     variants: Mapping[str, Variant] = field(default_factory=dict)
     """By value of that key."""
+    doubts: Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[Doubt]] = _no_doubts
+    """What in the type's own keys, and in those of every step, cannot be meant; templates stand
+    there as they are written."""
     has_verdict: bool = True
     """Whether a step of the type may conclude something; a container concludes what the steps
     inside it do."""

@@ -12,6 +12,7 @@ from coordinator.definitions.check import Checked
 from coordinator.definitions.conditions import Conditions
 from coordinator.definitions.contracts import check_input
 from coordinator.definitions.edges import Edges
+from coordinator.definitions.idle import Idle
 from coordinator.definitions.infer import RUN
 from coordinator.definitions.loops import Loops
 from coordinator.definitions.parse import ROOTS
@@ -99,6 +100,9 @@ class Analysis:
         loops = Loops(self._names, self._certainty, self._report)
         loops.look_at(steps, targets, top.checked["max_steps"])
         TimeLimits(self._report).look_at(top.checked, top.named, steps)
+        idle = Idle(self._personas, top.checked["defaults"], self._report)
+        for step in steps:
+            idle.look_at(step)
 
     def check_names(self, reads: Iterable[Read], roots: frozenset[str] | None) -> None:
         """Check what a text outside all steps reads; `roots` are the names known to it."""

@@ -67,15 +67,26 @@ class Branches:
     def look_at(self, steps: Sequence[Step]) -> None:
         """Report branches that are never chosen."""
         for step in steps:
+            if step.own["items"] == []:
+                message = f'the steps in "{step.id}" never run: there are no items'
+                self.report.value("WF044", step.origin("items"), message)
             condition = step.conditions.get("condition")
             if condition is None:
                 continue
+            self._check_always(step, condition)
             always = constant(condition)
             if step.chooses and always is not None:
                 why = f"the condition is always {str(always).lower()}"
                 self._tell(step, _ELSE if always else _THEN, why)
             elif self._stays(condition):
                 self._check_around(step, condition)
+
+    def _check_always(self, step: Step, condition: Expression) -> None:
+        """Text such as `'no'` counts as true; `true` itself is what it says."""
+        is_plain = condition.source.strip().lower() in ("true", "{{ true }}", "{{true}}")
+        if not step.chooses and constant(condition) is True and not is_plain:
+            message = f'the condition of "{step.id}" reads nothing and is always true'
+            self.report.value("WF071", step.origin("condition"), message)
 
     def _check_around(self, step: Step, condition: Expression) -> None:
         """Whether a condition around the step has answered its own already."""

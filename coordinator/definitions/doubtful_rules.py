@@ -71,5 +71,21 @@ DOUBTFUL_RULES: Final = (
         "Correct the name.",
         _W,
     ),
+    Rule(
+        "WF078",
+        "refused when it runs",
+        "The step compiles, and fails when its turn comes: git has no such strategy, no branch can "
+        "have this name, a default does not fit its form, a persona stands in for a container.",
+        "Write a value as the message says.",
+        _W,
+    ),
+    Rule(
+        "WF079",
+        "param that the persona needs",
+        "The command of the persona reads a param that the step does not give, so the request "
+        "cannot be carried out.",
+        "Give it under params, or let the command read it with `| default(...)`.",
+        _W,
+    ),
 )
 """What is probably a slip of the author."""

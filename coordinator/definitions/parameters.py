@@ -12,6 +12,7 @@ from coordinator.definitions.check import Checked
 from coordinator.definitions.faults import nearest
 from coordinator.definitions.parse import ROOTS
 from coordinator.definitions.report import Named, Reporter, kind_of
+from coordinator.definitions.rule import Severity
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 TYPE_SPELLINGS: Final = {"array": "list", "int": "integer", "float": "number", "bool": "boolean"}
@@ -30,6 +31,9 @@ def read_parameters(checked: Checked, named: Named, report: Reporter) -> tuple[P
         default, choices = about["default"], about["enum"]
         at = named.origin("params", name)
         _check_name(name, at, report)
+        if choices == []:
+            message = f'"{name}" can have no value at all'
+            report.value("WF037", (*at, "enum"), message, severity=Severity.WARNING)
         for index, choice in enumerate(choices or ()):
             if not fits(choice, kind):
                 _refuse(report, (*at, "enum", index), name, kind, choice)

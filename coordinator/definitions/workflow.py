@@ -253,6 +253,12 @@ def _match(file: WorkflowFile, report: Reporter) -> Match | None:
         analysis.check_names(reads, _TASK_ONLY)
         if when is not None:
             analysis.check_condition(when, at)
+    for key in ("types", "scopes"):
+        for index, word in enumerate(said[key] or ()):
+            if word != word.lower():
+                message = f"the {key[:-1]} of a task is in small letters, so it is never this"
+                at = file.named.origin("match", key, index)
+                report.value("WF070", at, message, f'Did you mean "{word.lower()}"?')
     return Match(
         types=tuple(said["types"] or ()),
         labels=tuple(said["labels"] or ()),

@@ -26,6 +26,10 @@ PERSONA_FILES = {
         "{score: {type: number}, plan: {type: object, properties: {steps: {type: array}}, "
         "additionalProperties: false}}}}"
     ),
+    "personas/greeter.yaml": (
+        "{name: greeter, kind: command, command: [echo, '{{ params.who }}', "
+        "\"{{ params.why | default('because') }}\"]}"
+    ),
     "personas/retired.yaml": "{name: retired, kind: command, command: [x], status: disabled}",
 }
 

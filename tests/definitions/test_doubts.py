@@ -7,6 +7,9 @@ import pytest
 from coordinator.core.comparisons import is_same
 from coordinator.core.expressions import compile_expression
 from coordinator.core.tasks import ALWAYS_THERE, normalise_task
+from coordinator.gitx.names import BranchName, InvalidNameError
+from coordinator.gitx.request import STRATEGIES as USED
+from steps.git_doubts import STRATEGIES, can_be_a_name
 from tests.definitions.corpus import bad_faults
 
 HEAD = "name: w\nversion: '1.0.0'\n"
@@ -322,8 +325,8 @@ def test_a_foreach_over_a_written_list_counts_its_items() -> None:
         ("{id: a, type: human, deadline: 2h}", "timeout: 1h\n"),
         ("{id: a, type: wait, for: 2h}", "timeout: 1h\n"),
         ("{id: a, persona: worker}", "timeout: 1h\ndefaults: {timeout: 2h}\n"),
-        ("{id: a, persona: worker, retry: {delay: 5m, max_delay: 1m}}", ""),
-        ("{id: a, persona: worker, retry: {delay: 5m, max_total: 5m}}", ""),
+        ("{id: a, persona: worker, retries: 1, retry: {delay: 5m, max_delay: 1m}}", ""),
+        ("{id: a, persona: worker, retries: 1, retry: {delay: 5m, max_total: 5m}}", ""),
         ("{id: a, persona: worker}", "defaults: {retry: {delay: 5m, max_total: 1m}}\n"),
     ],
 )
@@ -336,8 +339,11 @@ def test_a_time_that_never_passes_is_told(step: str, top: str) -> None:
     [
         ("{id: a, persona: worker, timeout: 1h}", "timeout: 1h\n"),
         ("{id: a, persona: worker, timeout: '{{ params.t }}'}", "timeout: 1h\nparams: {t: {}}\n"),
-        ("{id: a, persona: worker, retry: {delay: 1m, max_delay: 5m, max_total: 1h}}", ""),
-        ("{id: a, persona: worker, retry: {max_total: 1h}}", ""),
+        (
+            "{id: a, persona: worker, retries: 1, retry: {delay: 1, max_delay: 2m, max_total: 1h}}",
+            "",
+        ),
+        ("{id: a, persona: worker, retries: 1, retry: {max_total: 1h}}", ""),
     ],
 )
 def test_a_time_that_may_pass_is_not_told(step: str, top: str) -> None:
@@ -393,3 +399,139 @@ def test_a_question_about_what_changes_may_be_asked_again() -> None:
     skip = "{id: z, persona: worker, condition: state.a_status}"
     text = (CHOICE % ("state.a_status", DO)).replace("{id: z, persona: worker}", skip)
     assert rules(before, text) == []
+
+
+# Keys that do nothing, and values that fail the step
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{id: a, persona: worker, retry: {delay: 5s}}",
+        "{id: a, persona: worker, retry: {max_attempts: 1, on: [timeout]}}",
+        "{id: a, persona: worker, retries: 0, on_error: retry}",
+        "{id: p, type: parallel, on_rest: keep, steps: [" + QA + "]}",
+        "{id: a, type: human, on_deadline: reject}",
+        "{id: a, persona: worker, git: {paths: [a]}}",
+    ],
+)
+def test_a_key_that_does_nothing_is_told(step: str) -> None:
+    assert rules(step) == ["WF039"]
+
+
+@pytest.mark.parametrize("part", ["finally", "on_failure"])
+def test_nothing_is_undone_once_everything_is(part: str) -> None:
+    top = f"{part}: [{{id: f, persona: worker, undo: [{{id: u, persona: worker}}]}}]\n"
+    assert rules("{id: a, persona: worker}", top=top) == ["WF039"]
+
+
+@pytest.mark.parametrize(
+    ("step", "top"),
+    [
+        ("{id: a, persona: worker, retry: {delay: 5s}, retries: 1}", ""),
+        ("{id: a, persona: worker, retry: {delay: 5s}, on_error: retry}", ""),
+        ("{id: a, persona: worker, retry: {max_attempts: 1}}", ""),
+        ("{id: a, persona: worker, retry: {delay: 5s}}", "defaults: {retry: {max_attempts: 2}}\n"),
+        ("{id: p, type: parallel, wait_for: any, on_rest: keep, steps: [" + QA + "]}", ""),
+        ("{id: a, type: human, on_deadline: reject, deadline: 1h}", ""),
+        ("{id: a, type: human, on_deadline: reject, timeout: 1h}", ""),
+        ("{id: a, persona: editor, git: {paths: [a]}}", ""),
+        ("{id: a, persona: worker, git: {paths: [a]}, on_error: {fallback: editor}}", ""),
+        ("{id: a, persona: worker, undo: [{id: u, persona: worker}]}", ""),
+    ],
+)
+def test_a_key_that_does_something_is_not_told(step: str, top: str) -> None:
+    assert rules(step, top=top) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "place"),
+    [
+        ("{id: a, type: git-operation, operation: tag}", "4:45"),
+        (
+            "{id: a, type: git-operation, operation: finalize, params: {merge_strategy: sqash}}",
+            "4:80",
+        ),
+        ("{id: a, type: git-operation, operation: merge, params: {strategy: octopus}}", "4:71"),
+        ("{id: a, type: git-operation, operation: push, branch: 'a b'}", "4:59"),
+        ("{id: a, type: git-operation, operation: sync, params: {base_branch: -x}}", "4:73"),
+        ("{id: a, type: human, form: {n: {type: integer, default: x}}}", "4:61"),
+        ("{id: a, type: human, form: {n: {enum: [a, b], default: c}}}", "4:60"),
+        (
+            "{id: a, type: parallel, on_error: {fallback: worker}, steps: [" + QA + "]}",
+            "4:50",
+        ),
+    ],
+)
+def test_what_fails_the_step_when_it_runs_is_told_at_its_place(step: str, place: str) -> None:
+    [fault] = bad_faults("w", f"{HEAD}steps:\n  - {step}\n")
+    assert (fault.rule, f"{fault.line}:{fault.column}") == ("WF078", place)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{id: a, type: git-operation, operation: tag, params: {name: v1}}",
+        "{id: a, type: git-operation, operation: tag, params: {name: '{{ task.slug }}'}}",
+        "{id: a, type: git-operation, operation: finalize, params: {merge_strategy: squash}}",
+        "{id: a, type: git-operation, operation: finalize, params: {merge_strategy: merge_commit}}",
+        "{id: a, type: git-operation, operation: push, branch: 'feat/{{ task.title }}'}",
+        "{id: a, type: human, form: {n: {type: integer, default: 3}, m: text}}",
+        "{id: a, type: git-operation, operation: push, on_error: {fallback: worker}}",
+    ],
+)
+def test_what_does_not_fail_the_step_is_not_told(step: str) -> None:
+    assert rules(step) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "main", "feat/a-b_c.d", "a", "v1.0", "a@b", "x" * 50, "-a", "a b", "a..b", "a/", "/a",
+        "a//b",
+        "a.lock", "a.lock/b", ".a", "a/.b", "a.", "@", "HEAD", "refs/heads/a", "a~1", "a^", "a:b",
+        "a?", "a*", "a[", "a\\b", "a@{1}", "", "a\tb", "a/-b",
+    ],
+)  # fmt: skip
+def test_names_of_branches_are_taken_and_refused_as_by_the_program_that_uses_them(
+    name: str,
+) -> None:
+    try:
+        BranchName(name)
+    except InvalidNameError:
+        assert not can_be_a_name(name)
+    else:
+        assert can_be_a_name(name)
+
+
+def test_the_strategies_are_those_of_the_program_that_uses_them() -> None:
+    assert set(STRATEGIES) == USED
+
+
+def test_a_param_that_a_command_reads_has_to_be_given() -> None:
+    assert rules("{id: a, persona: greeter}") == ["WF079"]
+    assert rules("{id: a, persona: greeter, params: {whom: x}}") == ["WF079"]
+    assert rules("{id: a, persona: greeter, params: {who: x}}") == []
+    assert rules("{id: a, persona: worker, on_error: {fallback: greeter}}") == ["WF079"]
+
+
+def test_kinds_of_tasks_are_in_small_letters() -> None:
+    assert told(QA, top="match: {types: [task, Hotfix]}\n") == ['WF070 Did you mean "hotfix"?']
+    assert told(QA, top="match: {scopes: [Large], labels: [Any]}\n") == [
+        'WF070 Did you mean "large"?'
+    ]
+
+
+def test_a_parameter_without_any_possible_value_is_told() -> None:
+    assert rules(QA, top="params: {a: {enum: []}}\n") == ["WF037"]
+
+
+def test_a_loop_over_nothing_is_told() -> None:
+    assert rules("{id: f, type: foreach, items: [], steps: [" + QA + "]}") == ["WF044"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"), [("'no'", ["WF071"]), ("1", ["WF071"]), ("true", [])]
+)
+def test_a_text_that_is_always_true_is_told(condition: str, expected: list[str]) -> None:
+    assert [each.split()[0] for each in of_condition(condition)] == expected
