@@ -10,6 +10,7 @@ and another one holds every part to the table of who may import whom.
     ports         what the engine needs from the outside, each port with its promise
     plugin        the public classes of step types that do work of their own
     fields        texts from outside, bounded and checked when read
+    large_results  results kept apart from their run, and the reference to them
     messages      what travels over the queues: fields of text, checked when read
     child_messages  what runs say to each other: begin, stop, how it ended
     simulation    PURE. `decide` in a loop on a virtual clock

@@ -17,6 +17,7 @@ from coordinator.core.events import Failure, Parent, ReplyStatus
 from coordinator.core.ids import RUN_ID, message_id
 from coordinator.core.jsontext import NotJsonError, dump_text, parse
 from coordinator.messages import (
+    MAX_FIELD,
     BadMessageError,
     TooLargeError,
     refuse_large,
@@ -93,7 +94,7 @@ def end_fields(reply: ParentReply, *, at_ms: int) -> dict[str, str]:
         worker=reply.child,
     )
     try:
-        fields = reply_fields(said, at_ms=at_ms)
+        fields = reply_fields(said, at_ms=at_ms, longest_result=MAX_FIELD)
     except TooLargeError as error:
         message = f"outputs of run {reply.child}: {error}"
         failure = Failure(error_class=ErrorClass.STEP_ERROR, message=message, retryable=False)

@@ -34,8 +34,8 @@ def member(kind: type[E], text: object) -> E | None:
         return None
 
 
-def bounded(fields: Mapping[str, str]) -> None:
-    """Return only if the fields are few, short, and text that can be stored.
+def bounded(fields: Mapping[str, str], *, but: str = "") -> None:
+    """Return only if the fields are few, short (`but` may be long), and text that can be stored.
 
     Raises:
         BadMessageError: they are not.
@@ -43,7 +43,7 @@ def bounded(fields: Mapping[str, str]) -> None:
     if len(fields) > MAX_FIELDS:
         raise BadMessageError(f"{len(fields)} fields; at most {MAX_FIELDS}")
     for name, text in fields.items():
-        if len(text) > MAX_FIELD:
+        if len(text) > MAX_FIELD and name != but:
             raise BadMessageError(f"the field {name[:40]!r} is longer than {MAX_FIELD:,}")
         try:
             name.encode(), text.encode()

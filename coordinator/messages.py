@@ -31,6 +31,7 @@ from coordinator.fields import MAX_FIELDS as MAX_FIELDS
 from coordinator.fields import MAX_KEY as MAX_KEY
 from coordinator.fields import BadMessageError as BadMessageError
 from coordinator.fields import bounded, json_object, member, parsed, short
+from coordinator.large_results import MAX_RESULT, result_values
 from coordinator.ports import Delivery, Reply, Request, SourceKind
 
 VERSION: Final = "1"
@@ -42,9 +43,9 @@ MAX_TEXT: Final = 16_384
 class TooLargeError(ValueError):
     """A message of ours would be longer than what anybody accepts."""
 
-    def __init__(self, what: str, size: int) -> None:
+    def __init__(self, what: str, size: int, most: int = MAX_FIELD) -> None:
         super().__init__(
-            f"{what} has {size:,} bytes; at most {MAX_FIELD:,} travel in a message. "
+            f"{what} has {size:,} bytes; at most {most:,} travel in a message. "
             "Keep large data in files or a store of your own and send a reference"
         )
         self.what = what
@@ -117,7 +118,7 @@ def event_from_delivery(delivery: Delivery) -> Event:
     Raises:
         BadMessageError: it can never be an event.
     """
-    bounded(delivery.fields)
+    bounded(delivery.fields, but="result")
     if delivery.kind is SourceKind.REPLY:
         return _replied(delivery, short_name(delivery.stream).partition(":")[2])
     if delivery.kind is SourceKind.INBOX:
@@ -206,8 +207,7 @@ def _reply_values(fields: Mapping[str, str], *, is_ours: bool) -> dict[str, Any]
         raise BadMessageError(f"the field 'status' is none of {', '.join(ReplyStatus)}")
     return {
         "status": status,
-        "verdict": short(fields, "verdict") or None,
-        "result": parsed(fields, "result") if fields.get("result") else None,
+        **result_values(fields, short(fields, "verdict") or None, is_persona=not is_ours),
         "failure": _failure(fields) if fields.get("error") else None,
         **_artifacts(fields),
         # A persona must not say where a run's files are; the coordinator's own executors, and
@@ -305,7 +305,7 @@ def request_from_fields(
     )
 
 
-def reply_fields(reply: Reply, *, at_ms: int) -> dict[str, str]:
+def reply_fields(reply: Reply, *, at_ms: int, longest_result: int = MAX_RESULT) -> dict[str, str]:
     """A reply as the fields of an entry; what it does not have is left out.
 
     Raises:
@@ -332,7 +332,7 @@ def reply_fields(reply: Reply, *, at_ms: int) -> dict[str, str]:
     for name, value in structured.items():
         if value is not None:
             fields[name] = dump_text(value)
-    refuse_large(fields)
+    refuse_large(fields, longest_result=longest_result)
     return fields
 
 
@@ -341,7 +341,7 @@ def _with_patch(reply: Reply) -> list[Mapping[str, object]] | None:
     return [*patch, *reply.artifacts] or None
 
 
-def refuse_large(fields: Mapping[str, str]) -> None:
+def refuse_large(fields: Mapping[str, str], *, longest_result: int = MAX_FIELD) -> None:
     """Return only if every field may travel.
 
     Raises:
@@ -349,5 +349,6 @@ def refuse_large(fields: Mapping[str, str]) -> None:
     """
     for name, text in fields.items():
         size = len(text.encode("utf-8", "replace"))
-        if size > MAX_FIELD:
-            raise TooLargeError(f"the field {name!r}", size)
+        most = longest_result if name == "result" else MAX_FIELD
+        if size > most:
+            raise TooLargeError(f"the field {name!r}", size, most)

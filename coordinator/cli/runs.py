@@ -89,6 +89,29 @@ def show_(session: Session, run: str, form: str) -> None:
     show(form, shown, text=run_text(shown) if form == "text" else None, name=shown["id"])
 
 
+@runs.command("result")
+@_RUN
+@click.argument("node", metavar="NODE")
+@redis_option
+@click.pass_obj
+def result(session: Session, run: str, node: str) -> None:
+    """Print what a node of a run returned, whole, as JSON; NODE is its path, as `show` has it.
+
+    Results above 256 KiB are kept apart from their run, and `show` names a reference to them.
+
+    \b
+    Example:
+      coordinator runs result 01jd build/test > result.json
+    """
+    from coordinator.cli.results import whole_result
+
+    async def work() -> object:
+        async with connect(session) as connection:
+            return await whole_result(connection, run, node)
+
+    out(json_text(run_async(work())))
+
+
 @runs.command("why")
 @_RUN
 @output_option("text", "json", "yaml")

@@ -101,6 +101,7 @@ def _node_json(definition: Workflow | None, row: NodeRow, state: RunState) -> di
         "detail": row.detail,
         "result": _to_review(definition, row, state),
         "child_run": row.child or None,
+        "result_ref": _reference(state, row.path),
         "artifacts": [dict(each) for each in kept],
         "artifacts_left_out": list(left_out),
     }
@@ -111,6 +112,12 @@ def _to_review(definition: Workflow | None, row: NodeRow, state: RunState) -> ob
     if row.status != NodeStatus.AWAITING_REVIEW or definition is None:
         return None
     return result_in(definition, state, row.path)
+
+
+def _reference(state: RunState, path: str) -> Any:
+    """What stands in the place of a result that is kept apart."""
+    node = state.nodes.get(path)
+    return state.results.get(path) if node is not None and node.is_referenced else None
 
 
 def _is_our_own(definition: Workflow | None, row: NodeRow) -> bool:
@@ -147,7 +154,7 @@ def run_text(shown: Mapping[str, Any]) -> str:
         for node in shown["nodes"]
     ]
     lines += ["", table(["path", "status", "verdict", "attempts", "reason"], cells)]
-    lines += _artifact_lines(shown)
+    lines += _reference_lines(shown) + _artifact_lines(shown)
     for node in shown["nodes"]:
         if node["result"] is not None:
             lines += ["", f"to review: {node['path']}", f"  {one_line(node['result'], 1_000)}"]
@@ -157,6 +164,16 @@ def run_text(shown: Mapping[str, Any]) -> str:
         lines += ["", "outputs:"]
         lines += [f"  {name}: {one_line(value)}" for name, value in shown["outputs"].items()]
     return "\n".join(lines)
+
+
+def _reference_lines(shown: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"  {one_line(node['path'])}: {node['result_ref']['bytes']:,} bytes, "
+        f"{node['result_ref']['ref']}"
+        for node in shown["nodes"]
+        if node["result_ref"]
+    ]
+    return ["", "results kept apart (coordinator runs result RUN NODE):", *lines] if lines else []
 
 
 def _artifact_lines(shown: Mapping[str, Any]) -> list[str]:

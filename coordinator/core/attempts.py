@@ -9,7 +9,7 @@ from coordinator.core.artifacts import forget_artifacts, keep_artifacts
 from coordinator.core.children import child_of, child_payload, refusal
 from coordinator.core.commands import AskHuman, SendRequest
 from coordinator.core.context import RunScope
-from coordinator.core.contracts import is_invalid, is_refused
+from coordinator.core.contracts import is_invalid, is_refused, verdict_of
 from coordinator.core.definition import (
     DEFAULT_TIMEOUT_MS,
     Ask,
@@ -41,7 +41,6 @@ from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.success import succeed
 from coordinator.core.templates import TemplateError, Value
 from coordinator.core.turn import LAND, Turn, parent_scope
-from coordinator.core.verdicts import read_verdict
 from coordinator.core.waits import on_time, rendered_ms
 
 _HUMANS: Final = (NodeStatus.WAITING, NodeStatus.AWAITING_REVIEW)
@@ -216,8 +215,9 @@ def conclude(turn: Turn, event: Replied, node: Node, primitive: Ask) -> None:
     keep_artifacts(turn, path, event.artifacts)
     if is_invalid(turn, event, node):
         return
+    turn.note(path, turn.node(path)._replace(is_referenced=event.is_reference))
     if asked_target(node, turn.node(path))[0] not in (Channel.WORK, Channel.CHILD):
-        verdict = read_verdict(event.result, verdict, tests_required=primitive.tests_required)
+        verdict = verdict_of(event, tests_required=primitive.tests_required)
     failure = gate_failure(node, verdict)
     if failure is None and not (event.patch and verdict != "fail"):
         succeed(turn, path, verdict=verdict, result=event.result)

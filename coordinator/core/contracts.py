@@ -10,6 +10,7 @@ from coordinator.core.failures import fail
 from coordinator.core.schemas import Contract, misfit_text
 from coordinator.core.settle import asked_target
 from coordinator.core.turn import Turn
+from coordinator.core.verdicts import FAIL, PASS, read_verdict
 
 _NONE: Final = Contract()
 
@@ -36,9 +37,16 @@ def is_invalid(turn: Turn, event: Replied, node: Node) -> bool:
     if misfit is None:
         return False
     turn.put_result(event.node, event.result)
-    turn.note(event.node, turn.node(event.node)._replace(verdict=None))
+    state = turn.node(event.node)
+    turn.note(event.node, state._replace(verdict=None, is_referenced=event.is_reference))
     fail(turn, event.node, Failure(error_class=ErrorClass.INVALID_REPLY, message=misfit))
     return True
+
+
+def verdict_of(event: Replied, *, tests_required: bool) -> str:
+    """What the reply concludes, by the rule for verdicts."""
+    verdict = read_verdict(event.result, event.verdict, tests_required=tests_required)
+    return FAIL if verdict == PASS and tests_required and event.no_tests_ran else verdict
 
 
 def _misfit(turn: Turn, event: Replied, node: Node) -> str | None:
@@ -48,6 +56,8 @@ def _misfit(turn: Turn, event: Replied, node: Node) -> str | None:
         (f'the result_schema of the persona "{name}"', _contract(turn, channel, name).result),
     )
     for whose, schema in asked:
+        if schema is not None and event.is_reference:
+            return f"the result is too large to be held against {whose}; 256 KiB can be"
         misfits = schema.misfits(event.result) if schema is not None else ()
         if misfits:
             told = misfit_text(misfits, root="the result")

@@ -99,6 +99,10 @@ class Replied(_Event):
     """Of git work: the changed keys of the run's files; of a child run: its files, and in `as_of`
     the entry that told last where they are.
     """
+    is_reference: bool = False
+    """The result is `{ref, bytes, sha256}` of one that is too large for a run; see `verdict`."""
+    no_tests_ran: bool = False
+    """Of such a result: it says so."""
     usage: Mapping[str, object] | None = None
     artifacts: tuple[Mapping[str, object], ...] = ()
     """`{name, path | url | ref, type, bytes, sha256, …}`: what was made besides the result."""

@@ -152,6 +152,8 @@ class NodeState(NamedTuple):
     is_handed_on: bool = False
     """Its attempt is over, and what follows from it still runs: its patch lands, or its fallback.
     """
+    is_referenced: bool = False
+    """What it returned is kept apart, and its result is `{ref, bytes, sha256}` of that."""
     is_cancelling: bool = False
     """A container whose steps are being cancelled; it is cancelled with the last of them."""
     child: str = ""

@@ -37,6 +37,8 @@ def accept(
 ) -> None:
     """A human says that the node has succeeded."""
     was_reviewed = turn.node(path).status is NodeStatus.AWAITING_REVIEW
+    if not was_reviewed:
+        turn.note(path, turn.node(path)._replace(is_referenced=False))
     done = _done(turn, path, verdict, result, reason)
     if was_reviewed or _gives_outputs(turn, path, done):
         _succeed(turn, path, done)

@@ -20,6 +20,7 @@ from coordinator.core.events import Event, RunStarted
 from coordinator.core.ids import RunId
 from coordinator.core.state import Changes, RunState, RunStatus
 from coordinator.core.turn import MAX_COMMANDS
+from coordinator.engine.blobs import keep_large_results
 from coordinator.engine.catalogue import (
     DefinitionUnusableError,
     NothingActiveError,
@@ -228,6 +229,8 @@ class Settler:
                 unchanged.append((one, fold))
         await self._drop(await self._confirmed(unchanged))
         if saved:
+            for _, fold, transition in saved:
+                await keep_large_results(self._store, fold.decided, transition.journal)
             results = await self._store.commit([transition for _, _, transition in saved])
             for (one, fold, transition), result in zip(saved, results, strict=True):
                 await self._after(one, fold, transition, result)

@@ -123,6 +123,8 @@ class Memory:
     """Target and message id of what is to be stopped."""
     dead: list[DeadLetter] = field(default_factory=list)
     members: dict[str, Member] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    """Large results by their hash."""
     definitions: dict[Digest, bytes] = field(default_factory=dict)
     active: dict[str, ActiveBundle] = field(default_factory=dict)
     statuses: dict[str, Mapping[str, object]] = field(default_factory=dict)

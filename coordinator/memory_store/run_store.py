@@ -56,6 +56,14 @@ class MemoryRunStore:
         found = [self._memory.runs.get(run) for run in runs]
         return [stored.revision if stored else 0 for stored in found]
 
+    async def keep_blob(self, sha256: str, content: bytes) -> None:
+        """As `RunStore.keep_blob`."""
+        self._memory.blobs[sha256] = content
+
+    async def blob(self, sha256: str) -> bytes | None:
+        """As `RunStore.blob`."""
+        return self._memory.blobs.get(sha256)
+
     async def commit(self, transitions: Sequence[Transition]) -> list[CommitResult]:
         """As `RunStore.commit`."""
         return [self._commit(transition) for transition in transitions]

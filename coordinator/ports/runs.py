@@ -113,6 +113,20 @@ class RunStore(Protocol):
     async def revisions(self, runs: Sequence[RunId]) -> list[int]:
         """The revisions of the runs now, in the order asked; 0 for one that does not exist."""
 
+    async def keep_blob(self, sha256: str, content: bytes) -> None:
+        """Keep a large result under its hash, for as long as runs are kept.
+
+        Raises:
+            StoreUnavailableError: whether it was kept is unknown; keeping it again is safe.
+        """
+
+    async def blob(self, sha256: str) -> bytes | None:
+        """The content kept under this hash; None if there is none.
+
+        Raises:
+            StoreUnavailableError: nothing was read.
+        """
+
     async def commit(self, transitions: Sequence[Transition]) -> list[CommitResult]:
         """Save each transition atomically (each for itself), in one round trip for all.
 

@@ -21,6 +21,7 @@ so that one script may touch them together on a cluster too. None expires by its
 | `personas`          | set    | every persona that was ever asked             | commit     |
 | `key:<sha256>`      | zset   | of a concurrency key: who holds it, who waits | commit     |
 | `idem:<key>`        | string | the task entry, or the run, that used the key | submit, commit |
+| `blob:<sha256>`     | string | a result above 256 KiB, which its run refers to | keep_blob |
 | `def:<digest>`      | string | a compiled definition, checked on load        | put        |
 | `active`            | hash   | bundle -> which definitions serve new runs    | activate   |
 | `sync`              | hash   | bundle -> what the last look at its source found | put_status |
@@ -91,6 +92,10 @@ class Keys:
         """Who holds a concurrency key, and who waits for it."""
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         return f"{self.root}key:{name}"
+
+    def blob(self, sha256: str) -> str:
+        """A large result."""
+        return f"{self.root}blob:{sha256}"
 
     def definition(self, digest: str) -> str:
         """A compiled definition."""

@@ -69,6 +69,19 @@ class RedisRunStore:
         replies = await scripting.run(self.link, *commands, is_repeatable=True)
         return [int(reply or 0) for reply in replies]
 
+    async def keep_blob(self, sha256: str, content: bytes) -> None:
+        """As `RunStore.keep_blob`."""
+        await scripting.run_one(
+            self.link, ("SET", self._keys.blob(sha256), content), is_repeatable=True
+        )
+
+    async def blob(self, sha256: str) -> bytes | None:
+        """As `RunStore.blob`."""
+        found = await scripting.run_one(
+            self.link, ("GET", self._keys.blob(sha256)), is_repeatable=True
+        )
+        return found if isinstance(found, bytes) else None
+
     async def commit(self, transitions: Sequence[Transition]) -> list[CommitResult]:
         """As `RunStore.commit`."""
         if not transitions:

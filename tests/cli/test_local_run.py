@@ -76,6 +76,35 @@ outputs: {made: "{{ artifacts | length }}", text: "{{ look.output.output | trim 
     assert "artifacts:\n  fix: report" in shell("runs", "show", run, "--redis", "embedded").out
 
 
+def test_a_large_result_is_named_by_a_reference_and_printed_whole(shell: Shell) -> None:
+    program = "import json; print(json.dumps({'text': 'x' * 300_000}))"
+    shell.write(
+        "workflows/tidy.yml",
+        f"""\
+name: tidy
+version: "1.0.0"
+steps:
+  - {{id: fix, run: [python3, -c, "{program}"]}}
+  - {{id: look, run: [echo, small], dependencies: [fix]}}
+  - {{id: both, type: parallel, dependencies: [look], steps: [{{id: x, run: [echo, "1"]}}]}}
+""",
+    )
+    done = shell("run", "tidy", "--local", "--wait", "--timeout", "50s")
+    assert done.code == 0, done.err
+    run, server = done.out.split()[0], ("--redis", "embedded")
+    [fix, *others] = shell("runs", "show", run, "-o", "json", *server).json["nodes"]
+    assert fix["result_ref"].keys() == {"ref", "bytes", "sha256"}
+    assert fix["result_ref"]["bytes"] > 300_000
+    assert not any(node["result_ref"] for node in others)
+    assert fix["result_ref"]["ref"] in shell("runs", "show", run, *server).out
+    assert shell("runs", "result", run, "fix", *server).json == {"text": "x" * 300_000}
+    assert shell("runs", "result", run, "look", *server).json == {"output": "small\n"}
+    assert shell("runs", "result", run, "both", *server).json == {"x": {"output": "1\n"}}
+    unknown = shell("runs", "result", run, "fixx", *server)
+    assert (unknown.code, unknown.out) == (5, "")
+    assert "did you mean 'fix'?" in unknown.err
+
+
 def test_what_validate_warns_of_is_said_before_a_run(shell: Shell) -> None:
     shell.write("personas/fixer.yaml", FIXER)
     text = TIDY.replace("persona: fixer}", "persona: fixer, invariants: [task.id]}")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from coordinator.core.events import Failure, Replied, ReplyStatus
-from coordinator.messages import MAX_FIELD, TooLargeError, event_from_delivery
+from coordinator.large_results import MAX_RESULT
+from coordinator.messages import TooLargeError, event_from_delivery
 from coordinator.ports import Reply, Request
 from tests.contracts.building import RUN, ask, first, later, settle
 from tests.contracts.worlds import World, read_all
@@ -56,7 +57,7 @@ async def test_a_reply_arrives_as_the_event_it_means(world: World) -> None:
 async def test_a_reply_too_large_for_anybody_is_refused_at_once(world: World) -> None:
     [request] = await taken(world)
     with pytest.raises(TooLargeError, match="result"):
-        await world.queue("qa").reply(request, answer(request, result="x" * MAX_FIELD))
+        await world.queue("qa").reply(request, answer(request, result="x" * MAX_RESULT))
 
 
 async def test_requests_are_shared_and_given_out_once(world: World) -> None:
