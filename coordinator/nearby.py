@@ -15,7 +15,13 @@ from typing import Final, NamedTuple
 
 from coordinator.definitions.compile import read_personas
 from coordinator.definitions.drafts import Source
-from coordinator.definitions.environments import Overlay
+from coordinator.definitions.environments import FOLDER as ENVS
+from coordinator.definitions.environments import (
+    NO_ENVIRONMENTS,
+    Environments,
+    Overlay,
+    read_environments,
+)
 from coordinator.definitions.faults import Fault, Faults
 from coordinator.definitions.layout import (
     ENDINGS,
@@ -25,6 +31,7 @@ from coordinator.definitions.layout import (
 )
 from coordinator.definitions.personas import Personas
 from coordinator.definitions.read import MAX_BYTES, read
+from coordinator.definitions.rules import Severity
 from coordinator.definitions.workflow import workflow_id
 
 PROMPTS: Final = (".md", ".j2", ".txt")
@@ -54,6 +61,24 @@ class Surroundings:
     faults: tuple[Fault, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Overlays:
+    """The environments of a project, and what is wrong with their files."""
+
+    root: Path | None = None
+    """The folder that has `envs`."""
+    environments: Environments = NO_ENVIRONMENTS
+    faults: tuple[Fault, ...] = ()
+
+    def choosing(self, env: str) -> tuple[Environments, list[Fault]]:
+        """The environments with one of them chosen, and what keeps that one from use."""
+        environments = self.environments.choosing(env)
+        refusal = environments.refusal()
+        if env in environments.broken:
+            refusal = [fault for fault in self.faults if fault.severity is Severity.ERROR]
+        return environments, refusal
+
+
 @dataclass
 class Nearby:
     """Looks around files; each folder is read once."""
@@ -63,6 +88,7 @@ class Nearby:
     """Folders that count as above every file: that of the settings."""
     _personas: dict[tuple[tuple[Path, ...], str], Surroundings] = field(default_factory=dict)
     _workflows: dict[Path, Mapping[str, Path]] = field(default_factory=dict)
+    _overlays: dict[Path, Overlays] = field(default_factory=dict)
     _roots: dict[tuple[Path, Path | None], tuple[Path, ...]] = field(default_factory=dict)
     _folders: dict[tuple[str, tuple[Path, ...]], tuple[Path, ...]] = field(default_factory=dict)
 
@@ -75,6 +101,15 @@ class Nearby:
         if key not in self._personas:
             self._personas[key] = _read_folders(folders, overlay)
         return self._personas[key]
+
+    def overlays(self, file: Path, top: Path | None = None) -> Overlays:
+        """The environments of the nearest folder `envs` beside or above a file."""
+        there = self.folders(ENVS, file, top)
+        if not there:
+            return Overlays()
+        if there[0] not in self._overlays:
+            self._overlays[there[0]] = _read_overlays(there[0])
+        return self._overlays[there[0]]
 
     def around(
         self, file: Path, top: Path | None = None, overlay: Overlay | None = None
@@ -197,6 +232,16 @@ def _may_be_workflow(path: Path, folder: Path, *, is_deep: bool) -> bool:
     if not is_deep:
         return bool(_WORKFLOW_TEXT.search(read_bytes(path)))
     return is_workflow_path(inside) and not is_example_path(inside)
+
+
+def _read_overlays(folder: Path) -> Overlays:
+    files = {
+        shown(path): read_bytes(path)
+        for path in files_below(folder)
+        if path.name.endswith(ENDINGS) and path.parent == folder
+    }
+    environments, faults, _ = read_environments(files)
+    return Overlays(folder.parent, environments, tuple(faults))
 
 
 def _read_folders(folders: Sequence[Path], overlay: Overlay | None) -> Surroundings:

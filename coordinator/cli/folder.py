@@ -14,12 +14,9 @@ from coordinator.core.lowering import StepType
 from coordinator.definitions.compile import compile_among, compile_persona
 from coordinator.definitions.compiled import Compiled
 from coordinator.definitions.drafts import Source
-from coordinator.definitions.environments import FOLDER as ENVS
 from coordinator.definitions.environments import (
-    NO_ENVIRONMENTS,
     Environments,
     Overlay,
-    read_environments,
 )
 from coordinator.definitions.faults import Fault, Faults, nearest
 from coordinator.definitions.layout import (
@@ -33,23 +30,12 @@ from coordinator.nearby import (
     PROMPTS,
     FolderNames,
     Nearby,
+    Overlays,
     Surroundings,
     above,
-    files_below,
     named,
     project_of,
-    shown,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Overlays:
-    """The environments of a project, and what is wrong with their files."""
-
-    root: Path | None = None
-    """The folder that has `envs`."""
-    environments: Environments = NO_ENVIRONMENTS
-    faults: tuple[Fault, ...] = ()
 
 
 class FaultyError(CommandError):
@@ -72,7 +58,6 @@ class Folder:
     """Of the workflows that were asked for by name."""
     env: str | None = None
     """The environment; None for the one of the settings."""
-    _overlays: dict[Path, Overlays] = field(default_factory=dict)
 
     @cached_property
     def step_types(self) -> Mapping[str, StepType]:
@@ -120,12 +105,7 @@ class Folder:
 
         `env` is the one that counts; None is the one of the command.
         """
-        found = self.overlays(target)
-        environments = found.environments.choosing(self.chosen if env is None else env)
-        refusal = environments.refusal()
-        if environments.chosen in environments.broken:
-            refusal = [fault for fault in found.faults if fault.severity is Severity.ERROR]
-        return environments, refusal
+        return self.overlays(target).choosing(self.chosen if env is None else env)
 
     def tried(self, target: Target) -> list[Environments]:
         """The environments that a file is checked in: the one that was chosen, else each of them
@@ -138,12 +118,7 @@ class Folder:
 
     def overlays(self, target: Target) -> Overlays:
         """The environments of the nearest folder `envs` beside or above a file."""
-        there = self.nearby.folders(ENVS, target.path, target.top)
-        if not there:
-            return Overlays()
-        if there[0] not in self._overlays:
-            self._overlays[there[0]] = _read_overlays(there[0].parent)
-        return self._overlays[there[0]]
+        return self.nearby.overlays(target.path, target.top)
 
     def workflow(
         self,
@@ -252,14 +227,3 @@ def check_persona(path: Path, overlay: Overlay | None = None) -> list[Fault]:
         if other.name.endswith(PROMPTS) and other.is_file()
     }
     return compile_persona(str(path), read_file(path), beside=beside, overlay=overlay)[1]
-
-
-def _read_overlays(root: Path) -> Overlays:
-    folder = root / ENVS
-    files = {
-        shown(path): read_file(path)
-        for path in files_below(folder)
-        if path.name.endswith(ENDINGS) and path.parent == folder
-    }
-    environments, faults, _ = read_environments(files)
-    return Overlays(root, environments, tuple(faults))

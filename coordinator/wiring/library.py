@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from coordinator.config import Settings
 from coordinator.core.definition import Workflow
@@ -13,24 +15,32 @@ from coordinator.definitions import Severity
 from coordinator.definitions.compile import compile_among
 from coordinator.definitions.drafts import Source
 from coordinator.engine import WorkflowEngine
-from coordinator.nearby import Nearby, project_of, read_bytes
+from coordinator.nearby import FolderNames, Nearby, project_of, read_bytes
 from coordinator.wiring.connection import connect
 from steps.registry import step_types
+
+_NAMES: Final = FolderNames()
 
 
 @asynccontextmanager
 async def open_engine(settings: Settings) -> AsyncIterator[WorkflowEngine]:
     """A `WorkflowEngine` on the configured server."""
     async with connect(settings) as connection:
-        yield WorkflowEngine(
-            connection.store, connection.desk, connection.definitions, load_definition_file
+        load = partial(
+            load_definition_file,
+            names=FolderNames(settings.folders.workflows, settings.folders.personas),
+            env=settings.env,
         )
+        yield WorkflowEngine(connection.store, connection.desk, connection.definitions, load)
 
 
-def load_definition_file(path: str) -> tuple[Workflow, Mapping[Digest, bytes]]:
+def load_definition_file(
+    path: str, *, names: FolderNames = _NAMES, env: str = ""
+) -> tuple[Workflow, Mapping[Digest, bytes]]:
     """The workflow in a file, and the documents that runs of it need, by digest.
 
-    Personas, and the workflows that it runs, are looked for beside and above the file.
+    Personas, the workflows that it runs, and the overlay of the environment `env` are looked for
+    beside and above the file, as the command line does it; `names` are those of the folders.
 
     Raises:
         DefinitionError: with all faults; or there is no such file.
@@ -38,15 +48,18 @@ def load_definition_file(path: str) -> tuple[Workflow, Mapping[Digest, bytes]]:
     file = Path(path).resolve()
     if not file.is_file():
         raise DefinitionError([f"{path}: no such file; correct the path"])
-    nearby = Nearby()
-    top = project_of(file, nearby.names) or file.parent.parent
-    beside = nearby.surroundings(file, top)
+    nearby = Nearby(names)
+    top = project_of(file, names)
+    environments, refusal = nearby.overlays(file, top).choosing(env)
+    beside = nearby.surroundings(file, top, environments.overlay)
     compiled, faults = compile_among(
         Source(file.as_posix(), read_bytes(file), beside.personas),
-        nearby.around(file, top),
+        nearby.around(file, top, environments.overlay),
         step_types=step_types(),
+        environments=environments,
     )
-    errors = [each for each in (*faults, *beside.faults) if each.severity == Severity.ERROR]
+    faults = [*refusal, *faults, *beside.faults]
+    errors = [each for each in faults if each.severity == Severity.ERROR]
     if errors or compiled is None:
         raise DefinitionError([str(fault) for fault in errors])
     return compiled.workflow, compiled.documents

@@ -225,3 +225,20 @@ def test_the_schema_of_an_overlay_takes_what_the_compiler_takes(project: Shell) 
         assert not valid({"workflows": {"a": {"steps": {"qa": {fixed: "x"}}}}}), fixed
     assert not valid({"valuse": {}})
     assert not valid({"workflows": {"a": {"params": {"b": {"type": "string"}}}}})
+
+
+def test_a_workflow_that_another_one_runs_has_its_own_values_of_the_environment(
+    project: Shell,
+) -> None:
+    outer = (
+        'name: outer\nversion: "1.0.0"\nsteps: [{id: inner, type: workflow, workflow: greet}]\n'
+        'outputs: {region: "{{ steps.inner.result.region }}"}\n'
+    )
+    project.write("workflows/outer.yml", outer)
+
+    done = project(
+        "run", "outer", "--local", "--wait", "--env", "production", "-o", "json", "--timeout", "50s"
+    )
+
+    assert done.code == 0, done.err
+    assert done.json["outputs"] == {"region": "eu-west-1"}

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from coordinator.engine.engine import RunTimeoutError
+from coordinator.nearby import FolderNames
 from coordinator.ports import Request
-from coordinator.wiring import DefinitionError
+from coordinator.wiring import DefinitionError, load_definition_file
 from tests.contracts.worlds import World
 from tests.engine.rig import Rig
 
@@ -75,3 +76,67 @@ async def test_waiting_ends_after_its_time_and_the_run_goes_on(
         ended = await rig.engine.wait(run, timeout=20)
         assert ended.status == "cancelled"
         assert ended.error == {"class": "cancelled", "message": "cancelled by ann: not now"}
+
+
+SPEAKER = "{name: speaker, kind: command, command: [echo]}"
+
+
+def written(folder: Path, files: dict[str, str]) -> None:
+    """Put files below a folder."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def asked(path: Path, **more: object) -> bytes:
+    """The document of the workflow in a file."""
+    workflow, documents = load_definition_file(str(path), **more)  # type: ignore[arg-type]  # the names are those of the function
+    return documents[workflow.digest]
+
+
+def test_personas_are_looked_for_up_to_the_git_root_and_no_further(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    written(tmp_path, {"personas/other.yaml": SPEAKER.replace("speaker", "other")})
+    written(project, {"personas/speaker.yaml": SPEAKER, "teams/a/workflows/greet.yml": FLOW})
+
+    assert b'"command":["echo"]' in asked(project / "teams/a/workflows/greet.yml")
+    written(tmp_path, {"workflows/greet.yml": FLOW.replace("persona: speaker", "persona: other")})
+    written(project, {"workflows/greet.yml": FLOW.replace("persona: speaker", "persona: other")})
+    assert b'"command":["echo"]' in asked(tmp_path / "workflows/greet.yml")
+    with pytest.raises(DefinitionError, match='no persona "other"'):
+        load_definition_file(str(project / "workflows/greet.yml"))
+
+
+def test_outside_git_and_outside_a_folder_of_workflows_it_ends_at_the_files_own_folder(
+    tmp_path: Path,
+) -> None:
+    written(tmp_path, {"personas/other.yaml": SPEAKER, "flows/greet.yml": FLOW})
+
+    assert b'"command"' not in asked(tmp_path / "flows/greet.yml")
+    written(tmp_path, {"flows/personas/speaker.yaml": SPEAKER})
+    assert b'"command":["echo"]' in asked(tmp_path / "flows/greet.yml")
+
+
+def test_the_folders_may_have_other_names(tmp_path: Path) -> None:
+    written(tmp_path, {"agents/speaker.yaml": SPEAKER, "flows/greet.yml": FLOW})
+
+    assert b'"command":["echo"]' in asked(
+        tmp_path / "flows/greet.yml", names=FolderNames("flows", "agents")
+    )
+
+
+def test_a_file_is_loaded_with_the_overlay_of_its_environment(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        {
+            "workflows/greet.yml": FLOW,
+            "personas/speaker.yaml": SPEAKER,
+            "envs/production.yaml": "personas: {speaker: {command: [say]}}",
+        },
+    )
+    file = tmp_path / "workflows/greet.yml"
+
+    assert b'"command":["say"]' in asked(file, env="production")
+    with pytest.raises(DefinitionError, match='no environment "staging"'):
+        load_definition_file(str(file), env="staging")
