@@ -29,7 +29,7 @@ from coordinator.cli.errors import RUN_EXIT, BadUsageError, CommandError, ExitCo
 from coordinator.cli.inputs import Duration, pairs, read_object
 from coordinator.cli.session import Session, out, say
 from coordinator.core.definition import Ask, Channel, Node
-from coordinator.core.state import NodeState, NodeStatus, RunState
+from coordinator.core.state import RunState
 
 if TYPE_CHECKING:
     from coordinator.cli.live import View
@@ -260,26 +260,12 @@ async def _submit_and_follow(connection: Connection, order: Order, *, again: str
 
 
 async def _follow(connection: Connection, run_id: RunId, order: Order) -> RunState:
-    from coordinator.cli.live import follow
+    from coordinator.cli.attend import Attention
 
-    asked: set[str] = set()
-    signals: set[str] = set()
-
-    def until(state: RunState) -> bool:
-        for path in _questions(state) - asked:
-            say(f"waits on a human: coordinator inbox answer {run_id} {path} ANSWER")
-            asked.add(path)
-        for name in _signals(state) - signals:
-            say(f"waits for a signal: coordinator runs signal {run_id} {name}")
-            signals.add(name)
-        for path in _held(state) - asked:
-            say(f"held: coordinator runs continue {run_id} {path}")
-            asked.add(path)
-        return order.stops_for_humans and waits_on_humans(state)
-
+    attention = Attention(connection, run_id, stops_for_humans=order.stops_for_humans)
     seconds = None if order.timeout_ms is None else order.timeout_ms / 1_000
     async with asyncio.timeout(seconds):
-        return await follow(connection, run_id, _view(order), until=until)
+        return await attention.follow(_view(order))
 
 
 def _view(order: Order) -> View:
@@ -292,39 +278,9 @@ def _view(order: Order) -> View:
     return view_for() if order.form == "text" else Lines(sys.stderr.write)
 
 
-def _questions(state: RunState) -> set[str]:
-    reviewed = NodeStatus.AWAITING_REVIEW
-    return {p for p, node in state.nodes.items() if node.asks_a_human or node.status is reviewed}
-
-
-def _held(state: RunState) -> set[str]:
-    """Nodes that wait to be let go."""
-    return {path for path, node in state.nodes.items() if node.is_held}
-
-
-def _signals(state: RunState) -> set[str]:
-    """The names of the signals that the run waits for."""
-    return {node.awaited_signal for node in state.nodes.values()} - {""}
-
-
-def waits_on_humans(state: RunState) -> bool:
-    """Whether nothing but a human, by an answer or a signal, can move the run on."""
-    if state.record.running or state.record.status.is_final:
-        return False
-    moving = (NodeStatus.BACKING_OFF, NodeStatus.RUNNING)
-    asks = [n for p, n in state.nodes.items() if n.status in moving and "@" in p]
-    held = any(_waits_for_time(node) for node in state.nodes.values())
-    is_asked = bool(_questions(state) or _signals(state) or _held(state))
-    return is_asked and not asks and not held
-
-
-def _waits_for_time(node: NodeState) -> bool:
-    if node.status is NodeStatus.WAITING:
-        return not node.asks_a_human and not node.awaited_signal
-    return node.status is NodeStatus.BACKING_OFF
-
-
 async def _timed_out(connection: Connection, run_id: RunId, order: Order) -> int:
+    from coordinator.cli.attend import waits_on_humans
+
     [stored] = await connection.store.load([run_id])
     seconds = (order.timeout_ms or 0) / 1_000
     if stored is not None and waits_on_humans(stored.state):

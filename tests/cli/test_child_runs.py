@@ -191,3 +191,36 @@ def test_graph_and_workflows_show_which_workflow_a_step_runs(project: tuple[Shel
     steps = shell("workflows", "show", "ship", "--here", "-o", "json").json["steps"]
     assert [each["workflow"] for each in steps] == [None, "fixing", "checks", None]
     assert "(workflow fixing)" in shell("workflows", "show", "ship", "--here").out
+
+
+def test_a_question_inside_a_child_is_told_and_ends_a_run_that_nobody_watches(
+    shell: Shell,
+) -> None:
+    shell.write("workflows/outer.yml", OUTER)
+    shell.write("workflows/asking.yml", ASKING)
+
+    done = shell("--no-input", "run", "outer", "--local", "--wait", "--timeout", "60s")
+
+    assert done.code == 8
+    [child] = [
+        each["id"]
+        for each in shell("runs", "list", "-o", "json", "--redis", "embedded").json
+        if each["workflow"] == "asking"
+    ]
+    assert f"waits on a human: coordinator inbox answer {child} ok ANSWER" in done.err
+    parent = done.err.split()[1]
+    waits = shell("runs", "why", parent, "-o", "json", "--redis", "embedded").json["waiting_on"]
+    said = {wait["path"]: (wait["kind"], wait["detail"]) for wait in waits if wait["path"]}
+    assert said == {"below": ("run", f"waits for run {child} of asking")}
+
+
+OUTER = """\
+name: outer
+version: "1.0.0"
+steps: [{id: below, type: workflow, workflow: asking}]
+"""
+ASKING = """\
+name: asking
+version: "1.0.0"
+steps: [{id: ok, type: human}]
+"""
