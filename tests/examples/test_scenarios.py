@@ -11,10 +11,25 @@ from coordinator.shipped import EXAMPLES, example_files, shipped_folder
 from coordinator.simulation import play
 from steps.registry import BUILT_IN, step_types
 from tests.core.build import ask, human, repeat, workflow
+from tests.definitions.corpus import compiled
 from tests.docs.examples import shows, types_of
 from tests.examples.definitions import bundle, everything, examples, source_of
 from tests.examples.demands import demands, shown
 
+BLOCKS = """
+name: blocks
+version: "1.0.0"
+steps:
+  - {id: each, type: foreach, items: [1], steps: [{id: inner, persona: worker}]}
+  - id: way
+    type: switch
+    on: "{{ task.type }}"
+    cases: {left: [{id: left, persona: worker}]}
+  - {id: go, type: wait, signal: go, timeout: 1h}
+  - {id: pause, type: wait, for: 1m}
+  - {id: other, persona: worker, on_error: {fallback: editor}}
+"""
+BLOCK_IDS = ("each", "way", "way/left", "go", "pause", "other")
 NAMES = sorted(everything())
 PLAYED = [(name, file) for name in NAMES for file in everything()[name].scenarios]
 
@@ -92,6 +107,20 @@ def test_together_the_examples_show_every_step_type_and_most_of_the_language() -
     assert SHOWN - shown == set()
     types = {each for compiled in examples().values() for each in types_of(compiled)}
     assert types == {each.name for each in BUILT_IN}
+
+
+def test_what_blocks_and_waits_can_do_is_asked_for() -> None:
+    definition = compiled(BLOCKS).workflow
+    assert {
+        path: {what for at, what in demands(definition) if at == path} for path in BLOCK_IDS
+    } == {
+        "each": {"runs", "has no items", "has several items", "has an item that fails"},
+        "way": {"runs", "chooses nothing"},
+        "way/left": {"runs", "succeeds", "fails", "is not chosen"},
+        "go": {"runs", "succeeds", "fails"},
+        "pause": {"runs", "succeeds"},
+        "other": {"runs", "succeeds", "fails", "is done by the fallback"},
+    }
 
 
 @pytest.mark.parametrize("name", sorted(examples()))
