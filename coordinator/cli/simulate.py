@@ -82,12 +82,13 @@ def _script(place: str | None, seed: str) -> Script:
     if not isinstance(data, dict):
         raise CommandError(f"{place}: it has to be a mapping with `replies:` and `signals:`")
     known = (
-        "replies", "signals", "scenario", "workflow", "task", "params", "starts_at", "expect",
+        "replies", "signals", "scenario", "workflow", "task", "params", "starts_at", "advance",
+        "expect",
     )  # fmt: skip
     if not any(key in known for key in data) and data:
         data = {"replies": data}
-    starts_at = data.get("starts_at")
-    return Script.read(data.get("replies"), data.get("signals"), seed=seed, starts_at=starts_at)
+    more = {"starts_at": data.get("starts_at"), "advance": data.get("advance")}
+    return Script.read(data.get("replies"), data.get("signals"), seed=seed, **more)
 
 
 def _text(simulation: Simulation) -> str:

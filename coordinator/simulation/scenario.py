@@ -115,7 +115,8 @@ def _script(data: Mapping[str, Any], report: Reporter) -> Script | None:
     at: Path = ()
     try:
         given = data.get("replies"), data.get("signals")
-        return Script.read(*given, starts_at=data.get("starts_at"))
+        more = {"starts_at": data.get("starts_at"), "advance": data.get("advance")}
+        return Script.read(*given, **more)
     except ScriptError as error:
         at = (re.split(r"[.:\[]", str(error))[0],)
         report.value("WF022", at, str(error)[:300])

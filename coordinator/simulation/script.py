@@ -9,18 +9,25 @@ from typing import Final
 
 from coordinator.core.definition import ErrorClass
 from coordinator.core.durations import DurationError, duration_ms
+from coordinator.core.events import AUTO, MANUAL
 from coordinator.core.moments import MomentError, moment_ms
 from coordinator.core.verdicts import verdict_of_word
 
 _REPLY_KEYS: Final = frozenset(
     {"verdict", "result", "error", "message", "retryable", "after", "status", "artifacts"}
 )
-ANSWERS: Final = ("approve", "reject", "retry", "skip", "continue", "abort")
+ANSWERS: Final = ("approve", "reject", "abort")
+HANDS: Final = ("retry", "skip", "continue")
+"""What a person does to a node; of these, `true` for a path means the run."""
+PATCH: Final = "patch"
+ADVANCE: Final = "advance"
 STEERING: Final = ("cancel", "terminate", "pause", "resume")
 SIGNAL: Final = "signal"
-KINDS: Final = (*ANSWERS, *STEERING, SIGNAL)
+KINDS: Final = (*ANSWERS, *HANDS, *STEERING, SIGNAL, PATCH, ADVANCE)
 """The keys of which a signal of a scenario has exactly one."""
-_SIGNAL_KEYS: Final = frozenset({"at", "by", "comment", "values", "reason", *KINDS})
+_SIGNAL_KEYS: Final = frozenset(
+    {"at", "by", "comment", "values", "reason", "params", "prompt", *KINDS}
+)
 
 
 ANY_INSTANCE: Final = re.compile(r"#\*|\[\*\]")
@@ -61,12 +68,15 @@ class ScriptedSignal:
     at_ms: int
     kind: str
     node: str = ""
-    """Of an answer: the path of the node."""
+    """Of an answer, or of what a person does to a node: its path; empty for the run."""
     name: str = ""
-    """Of a signal: what the steps call it that wait for it."""
+    """Of a signal: what the steps call it that wait for it. Of `advance`: the mode."""
     by: str = ""
     comment: str = ""
     values: Mapping[str, object] = field(default_factory=dict)
+    """Of a patch: what it sets."""
+    params: Mapping[str, object] = field(default_factory=dict)
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +92,7 @@ class Script:
     """What chance is drawn from; the same seed gives the same simulation."""
     start_ms: int = START_MS
     """When the run begins, in milliseconds since 1970."""
+    advance: str = AUTO
 
     @classmethod
     def read(
@@ -91,6 +102,7 @@ class Script:
         *,
         seed: object = 0,
         starts_at: object = None,
+        advance: object = None,
     ) -> Script:
         """From the values of a scenario file.
 
@@ -118,6 +130,7 @@ class Script:
             signals=told,
             seed=str(seed),
             start_ms=_start(starts_at),
+            advance=MANUAL if advance == MANUAL else AUTO,
         )
 
     def names(self, path: str) -> bool:
@@ -216,13 +229,19 @@ def _signal(number: int, entry: object) -> ScriptedSignal:
     kinds = [kind for kind in KINDS if kind in entry]
     if len(kinds) != 1:
         raise ScriptError(f"{where}: name one of {', '.join(KINDS)}")
-    values = entry.get("values")
+    [kind], what = kinds, entry[kinds[0]]
     return ScriptedSignal(
         at_ms=_time(f"{where}.at", entry.get("at")),
-        kind=kinds[0],
-        node=str(entry[kinds[0]]) if kinds[0] in ANSWERS else "",
-        name=str(entry[SIGNAL]) if kinds == [SIGNAL] else "",
+        kind=kind,
+        node=str(what) if kind in (*ANSWERS, *HANDS) and what is not True else "",
+        name=str(what) if kind in (SIGNAL, ADVANCE) else "",
         by=str(entry.get("by", "")),
         comment=str(entry.get("comment", entry.get("reason", ""))),
-        values=values if isinstance(values, Mapping) else {},
+        values=_mapping(what if kind == PATCH else entry.get("values")),
+        params=_mapping(entry.get("params")),
+        prompt=str(entry.get("prompt", "")),
     )
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from coordinator.core.definition import ErrorClass
 from coordinator.core.durations import DurationError, duration_ms
+from coordinator.core.events import AUTO, MANUAL
 from coordinator.core.moments import MomentError, moment_ms
 from coordinator.core.state import NodeStatus
 from coordinator.definitions.faults import listed, nearest
 from coordinator.definitions.read import Path
 from coordinator.definitions.report import Reporter, kind_of
-from coordinator.simulation.script import ANSWERS, KINDS, SIGNAL, STEERING
+from coordinator.simulation.script import ADVANCE, ANSWERS, KINDS, PATCH, SIGNAL, STEERING
 
 Schema = Mapping[str, Any]
 
@@ -36,6 +37,9 @@ _MOMENT: Final[Schema] = {
     "type": "string",
     "description": "when the run begins, with its zone; 2001-09-09T01:46:40Z where nothing is said",
 }
+
+
+_PATH_OR_TRUE: Final[Schema] = {"type": ["string", "boolean"]}
 
 
 def _about(schema: Schema, description: str) -> Schema:
@@ -79,7 +83,13 @@ _SIGNAL: Final = {
             "reason": _about(_TEXT, "another word for comment"),
             "values": _about(_ANY_OBJECT, "the fields of the form, or what comes with the signal"),
             SIGNAL: _about(_TEXT, "the name that a wait step waits for"),
-            **{word: _about(_TEXT, "the path of the node") for word in ANSWERS},
+            **{word: _about(_TEXT, "the path of the node") for word in (*ANSWERS, "skip")},
+            "retry": _about(_PATH_OR_TRUE, "the path of the node; true for what failed of a run"),
+            "continue": _about(_PATH_OR_TRUE, "the path of the node; true for all that is held"),
+            PATCH: _about(_ANY_OBJECT, "values of the workflow's own state; null removes one"),
+            ADVANCE: _about({"enum": [AUTO, MANUAL]}, "how the run goes on"),
+            "params": _about(_ANY_OBJECT, "of a retry: laid over the step's own params"),
+            "prompt": _about(_TEXT, "of a retry: what whoever is asked is told besides"),
             **{word: {"description": "the run; any value"} for word in STEERING},
         }
     ),
@@ -117,6 +127,9 @@ SCENARIO: Final = _closed(
             "description": "node path or glob -> what is said to attempt 1, 2, …",
             "additionalProperties": {"anyOf": [_REPLY, {"type": "array", "items": _REPLY}]},
         },
+        "advance": _about(
+            {"enum": [AUTO, MANUAL]}, "manual: each node is held until a signal continue"
+        ),
         "signals": {
             "type": "array",
             "description": "what people say to the run, and when",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from coordinator.core.commands import (
     AcquireSlot,
@@ -28,30 +28,31 @@ from coordinator.core.events import (
     Answered,
     CancelRequested,
     Continued,
+    ContinueRequested,
     Event,
     Failure,
     Parent,
-    PauseRequested,
     Replied,
     ReplyStatus,
-    ResumeRequested,
+    RetryRequested,
     RunStarted,
     Signalled,
+    SkipRequested,
     SlotGranted,
     TerminateRequested,
     TimerFired,
 )
 from coordinator.core.ids import run_id_for
 from coordinator.core.state import NodeStatus, RunState
+from coordinator.simulation.hands import Stamp, event_of
 from coordinator.simulation.script import (
-    ANSWERS,
     PASS_AT_ONCE,
     Script,
     ScriptedReply,
-    ScriptedSignal,
 )
 
 MOST_EVENTS: Final = 200_000
+_OF_NODES: Final = (Answered, ContinueRequested, RetryRequested, SkipRequested)
 _RAN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.SUCCEEDED})
 """What only a node that ran can be, whether or not its kind counts attempts."""
 
@@ -89,13 +90,6 @@ class Played:
         return any(isinstance(each, Wait) and each.signal == signal for each in asked)
 
 
-class _Stamp(TypedDict):
-    id: str
-    run: str
-    at_ms: int
-    seed: str
-
-
 @dataclass
 class World:
     """One simulation at work."""
@@ -118,6 +112,8 @@ class World:
     number: int = 0
     happened: int = 0
     ended_ms: int | None = None
+    retries: int = 0
+    """Retries that are still to come; one of a run that has ended lets it go on."""
     root: Played = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,17 +146,23 @@ class World:
             task=task,
             params=params,
             env=self.definition.env,
+            advance=self.script.advance,
         )
         for signal in self.script.signals:
-            self._schedule(self.script.start_ms + signal.at_ms, 1, self._signal(signal))
+            stamp = self._stamp(self.script.start_ms + signal.at_ms, self.root.id)
+            meant = event_of(signal, stamp)
+            self.retries += isinstance(meant, RetryRequested)
+            self._schedule(self.script.start_ms + signal.at_ms, 1, meant)
         self._happen(event)
 
     def play(self, until_ms: int | None) -> None:
         """Let happen what is to come, until all runs have ended, nothing moves, or that time."""
-        while self.queue and not all(run.is_over for run in self.runs.values()):
+        while self.queue and (self.retries or not self._is_over):
             due, _, number, event = heapq.heappop(self.queue)
             if isinstance(event, TimerFired) and not self._is_due(event, number):
                 continue
+            if self._is_over and not isinstance(event, RetryRequested):
+                continue  # nobody is there any more to whom it could happen
             if until_ms is not None and due - self.script.start_ms > until_ms:
                 self.now_ms = self.script.start_ms + until_ms
                 return
@@ -171,13 +173,17 @@ class World:
             for meant in self._meant(event):
                 self._happen(meant)
 
+    @property
+    def _is_over(self) -> bool:
+        return all(run.is_over for run in self.runs.values())
+
     def _meant(self, event: Event) -> list[Event]:
         """The event, for the runs that it is meant for: the script knows paths, and no runs."""
         if isinstance(event, Signalled):
             hearing = [run for run in self.runs.values() if run.waits_for(event.name)]
             live = [run for run in hearing if not run.is_over]
             return [replace(event, run=run.id) for run in live or [self.root]]
-        if isinstance(event, Answered) and event.run == self.root.id:
+        if isinstance(event, _OF_NODES) and event.run == self.root.id:
             inside = [path for path in self.children if event.node.startswith(f"{path}/")]
             if inside:
                 run = self.children[max(inside, key=len)]
@@ -198,7 +204,10 @@ class World:
                 self.started.setdefault(run.prefix + path)
         for command in decision.commands:
             self._carry_out(run, command)
-        if self.root.is_over and self.ended_ms is None:
+        self.retries -= isinstance(event, RetryRequested)
+        if not self.root.is_over:
+            self.ended_ms = None
+        elif self.ended_ms is None:
             self.ended_ms = self.now_ms
 
     def _carry_out(self, run: Played, command: Command) -> None:
@@ -298,29 +307,6 @@ class World:
             files=reply.files,
         )
 
-    def _signal(self, signal: ScriptedSignal) -> Event:
-        stamp = self._stamp(self.script.start_ms + signal.at_ms, self.root.id)
-        if signal.kind in ANSWERS:
-            return Answered(
-                **stamp,
-                node=signal.node,
-                answer=signal.kind,
-                by=signal.by,
-                comment=signal.comment,
-                values=signal.values,
-            )
-        match signal.kind:
-            case "signal":
-                return Signalled(**stamp, name=signal.name, by=signal.by, values=signal.values)
-            case "cancel":
-                return CancelRequested(**stamp, by=signal.by, reason=signal.comment)
-            case "terminate":
-                return TerminateRequested(**stamp, by=signal.by, reason=signal.comment)
-            case "pause":
-                return PauseRequested(**stamp, by=signal.by)
-            case _:
-                return ResumeRequested(**stamp, by=signal.by)
-
     def _is_due(self, event: TimerFired, number: int) -> bool:
         timers = self.runs[event.run].timers
         key = (event.node, event.attempt, event.kind.value)
@@ -335,13 +321,13 @@ class World:
         heapq.heappush(self.queue, (due_ms, rank, self.number, event))
         return self.number
 
-    def _stamp(self, at_ms: int, run: str) -> _Stamp:
+    def _stamp(self, at_ms: int, run: str) -> Stamp:
         self.number += 1
         name = f"{self.script.seed}-{self.number}"
-        return _Stamp(id=name, run=run, at_ms=at_ms, seed=name)
+        return Stamp(id=name, run=run, at_ms=at_ms, seed=name)
 
 
-def _replied(request: SendRequest, said: ScriptedReply, stamp: _Stamp) -> Replied:
+def _replied(request: SendRequest, said: ScriptedReply, stamp: Stamp) -> Replied:
     failure = None
     if said.error is not None:
         failure = Failure(

@@ -47,7 +47,8 @@ PAYLOAD = {
     "files": "null, or `repo, ref, base, branch, paths, mode`; `base` is the revision to work on",
     "attempt": "from 1",
     "timeout_ms": "how long the attempt may take",
-    "feedback": "failures of earlier attempts and of the last iteration, the newest last",
+    "feedback": "failures of earlier attempts and of the last iteration, and what a person said"
+    " who had it done again; their `prompt` is a key of its own besides",
 }
 
 

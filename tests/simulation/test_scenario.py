@@ -191,12 +191,12 @@ def test_a_step_that_was_escalated_and_skipped_ran() -> None:
 
 
 def test_a_reply_for_nobody_and_a_signal_that_cannot_apply_are_pointed_out() -> None:
-    more = "replies: {qa: {verdict: fail}}\nsignals: [{at: 1m, skip: release}]\n"
+    more = "replies: {qa: {verdict: fail}}\nsignals: [{at: 1m, abort: release}]\n"
     outcome = played("{status: waiting}", more=more)
     assert outcome.failures == ()
     unheard, refused = outcome.warnings
     assert 'has no node "qa"; did you mean "build#1/qa"?' in unheard
-    assert "'skip' is no answer here" in refused
+    assert "'abort' is no answer here" in refused
 
 
 def test_a_scenario_sends_signals_by_name() -> None:
