@@ -240,7 +240,7 @@ class _Stored:
         """The definition in a part of the document, which has to be what `digest` says."""
         called = {name: self._child(each) for name, each in content.get(CHILDREN, {}).items()}
         faults = Faults(f"<{digest}>")
-        report = Reporter(Document("", None).positions, faults)
+        report = Reporter(Document("", None).positions, faults, is_heard=False)
         personas = Personas(has_folder=False)
         for plain in content["personas"].values():
             persona = read_persona(Document("", plain), report)

@@ -17,6 +17,8 @@ class Reporter:
 
     positions: Positions
     faults: Faults
+    is_heard: bool = True
+    """Whether somebody reads the warnings; of a stored definition nobody does."""
 
     def value(
         self,

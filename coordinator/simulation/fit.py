@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordinator.core.definition import Workflow
+from coordinator.core.definition import Wait, Workflow
 from coordinator.definitions.faults import Faults
 from coordinator.definitions.parameters import check_params
 from coordinator.definitions.read import Path
@@ -28,16 +28,11 @@ def check_fit(scenario: Scenario, workflow: Workflow, faults: Faults) -> None:
     for path, at in _answered(scenario):
         if not names_a_node(workflow, path):
             _tell(workflow, path, at, report, severity=Severity.WARNING)
+    _check_signals(scenario, workflow, report)
     for path, at in _expected(scenario):
         if not names_a_node(workflow, path):
             _tell(workflow, path, at, report)
-    for name, value in scenario.expect.outputs.items():
-        if name not in workflow.outputs:
-            near = faults.did_you_mean(name, workflow.outputs)
-            message = f'{workflow.id} has no output "{name}"'
-            severity = Severity.WARNING if value is None else None
-            at = ("expect", "outputs", name)
-            report.faults.add("WF090", report.positions.key(at), message, near, severity=severity)
+    _check_outputs(scenario, workflow, report)
 
 
 def _tell(
@@ -47,6 +42,35 @@ def _tell(
     hint = f'Did you mean "{near}"?' if near else ""
     message = f'{workflow.id} has no node "{path}"'
     report.faults.add("WF090", report.positions.key(at), message, hint, severity=severity)
+
+
+def _check_signals(scenario: Scenario, workflow: Workflow, report: Reporter) -> None:
+    awaited = _awaited(workflow)
+    for index, signal in enumerate(scenario.script.signals):
+        if signal.name and signal.name not in awaited:
+            near = report.faults.did_you_mean(signal.name, awaited)
+            message = f'nothing in {workflow.id} waits for the signal "{signal.name}"'
+            at = ("signals", index, signal.kind)
+            report.value("WF090", at, message, near, severity=Severity.WARNING)
+
+
+def _check_outputs(scenario: Scenario, workflow: Workflow, report: Reporter) -> None:
+    for name, value in scenario.expect.outputs.items():
+        if name not in workflow.outputs:
+            near = report.faults.did_you_mean(name, workflow.outputs)
+            message = f'{workflow.id} has no output "{name}"'
+            severity = Severity.WARNING if value is None else None
+            at = ("expect", "outputs", name)
+            report.faults.add("WF090", report.positions.key(at), message, near, severity=severity)
+
+
+def _awaited(workflow: Workflow) -> set[str]:
+    """The signals that the workflow or a run below it waits for."""
+    nodes = [
+        node for each in (workflow, *workflow.children.values()) for node in each.nodes.values()
+    ]
+    asked = [node.primitive for node in nodes]
+    return {each.signal for each in asked if isinstance(each, Wait) and each.signal}
 
 
 def _answered(scenario: Scenario) -> Iterator[tuple[str, Path]]:

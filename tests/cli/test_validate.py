@@ -221,6 +221,18 @@ def test_a_reply_or_signal_for_nobody_is_a_warning(
     assert f"{fault['line']}:{fault['column']}" == place
 
 
+def test_a_signal_that_nothing_waits_for_is_a_warning(shell: Shell) -> None:
+    wait = "  - {id: rest, type: wait, signal: go-on}\n"
+    shell.write("good.yml", GOOD + wait)
+    text = "workflow: good.yml\nsignals: [{at: 1m, signal: %s}]\nexpect: {status: succeeded}\n"
+    shell.write("a.scenario.yml", text % "go-on")
+    assert shell("validate", "a.scenario.yml", "--strict").code == 0
+    shell.write("a.scenario.yml", text % "go-onn")
+    [fault] = shell("validate", "a.scenario.yml", "--format", "json").json["faults"]
+    assert (fault["rule"], fault["line"], fault["severity"]) == ("WF090", 2, "warning")
+    assert fault["hint"] == 'Did you mean "go-on"?'
+
+
 def test_params_and_outputs_of_a_scenario_are_held_against_the_workflow(shell: Shell) -> None:
     shell.write("good.yml", GOOD + "params: {n: {type: integer}}\noutputs: {said: x}\n")
     text = "workflow: good.yml\nparams: {n: many, m: 1}\nexpect:\n  outputs: {sad: 1, none: null}\n"
