@@ -100,7 +100,7 @@ class Local:
         return Sync(
             origin=FolderOrigin(folder, paths=self.settings.folders.paths),
             definitions=self.connection.definitions,
-            compile=partial(wiring.compile_files, env=self.settings.env),
+            compile=partial(wiring.compile_files, settings=self.settings),
             log=self._log,
             tell=tell,
         )

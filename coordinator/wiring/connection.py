@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from coordinator.bus import Bus, start_bus
@@ -19,6 +19,7 @@ from coordinator.definitions.digest import TamperedDefinitionError, UnreadableDe
 from coordinator.definitions.layout import is_example_path
 from coordinator.definitions.persona import Persona
 from coordinator.engine.catalogue import DefinitionUnusableError
+from coordinator.nearby import FolderNames
 from coordinator.ports import DefinitionStore
 from coordinator.redis_store import (
     RedisDefinitionStore,
@@ -129,7 +130,25 @@ class PersonaShelf:
         return self._known[digest].get(name)
 
 
-def compile_files(files: Mapping[str, bytes], env: str = "") -> Bundle:
-    """Everything in these files but examples, under an overlay, with the step types installed."""
-    served = {path: text for path, text in files.items() if not is_example_path(path)}
-    return compile_bundle(served, step_types=step_types(), env=env)
+def compile_files(files: Mapping[str, bytes], settings: Settings) -> Bundle:
+    """Everything in these files but examples, with the step types installed here, as the settings
+    say: under the overlay of their environment, with their names of folders.
+    """
+    names = (settings.folders.workflows, settings.folders.personas)
+    usual = {path: _renamed(path, names, FolderNames()) for path in files}
+    served = {usual[path]: text for path, text in files.items() if not is_example_path(usual[path])}
+    bundle = compile_bundle(served, step_types=step_types(), env=settings.env)
+    if names == FolderNames():
+        return bundle
+    faults = (
+        replace(each, file=_renamed(each.file, FolderNames(), names)) for each in bundle.faults
+    )
+    return replace(bundle, faults=tuple(faults))
+
+
+def _renamed(path: str, old: Sequence[str], new: Sequence[str]) -> str:
+    """The path with one of the new folders in the place of the old one that it is in."""
+    for was, is_now in zip(old, new, strict=True):
+        if path.startswith(f"{was}/"):
+            return f"{is_now}{path.removeprefix(was)}"
+    return path

@@ -185,7 +185,7 @@ async def _sync(
     sync = Sync(
         origin=GitOrigin(source, settings.state_dir),
         definitions=connection.definitions,
-        compile=partial(compile_files, env=settings.env),
+        compile=partial(compile_files, settings=settings),
         log=log,
         tell=tell,
     )

@@ -242,3 +242,20 @@ def test_a_workflow_that_another_one_runs_has_its_own_values_of_the_environment(
 
     assert done.code == 0, done.err
     assert done.json["outputs"] == {"region": "eu-west-1"}
+
+
+def test_what_a_coordinator_reads_may_lie_in_folders_of_other_names(shell: Shell) -> None:
+    shell.write("coordinator.yaml", "folders: {workflows: flows, personas: agents}\n")
+    shell.write("flows/greet.yml", GREET)
+    shell.write("agents/speaker.yaml", SPEAKER)
+    shell.write("envs/production.yaml", PRODUCTION)
+    shell.write("task.json", '{"type": "greet"}')
+    order = ("run", "auto", "--local", "--wait", "--task", "task.json", "--timeout", "50s")
+
+    shell.write("flows/greet.yml", GREET.replace("persona: speaker", "persona: speker"))
+    assert "flows/greet.yml:4:" in shell(*order).err
+    shell.write("flows/greet.yml", GREET)
+    done = shell(*order, "--env", "production", "-o", "json")
+
+    assert done.code == 0, done.err
+    assert done.json["outputs"]["said"] == "production eu-west-1"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from coordinator.core.routing import choose_workflow, routes_from
 from coordinator.core.tasks import normalise_task
 from coordinator.definitions import compile_bundle
-from coordinator.gitops import sync_once
+from coordinator.gitops import FolderOrigin, sync_once
 from tests.gitops.synced import GOOD, SHIP, TYPES, Synced, codes
 from tests.gitx.gitrepos import Project
 
@@ -77,3 +78,16 @@ async def test_a_match_rule_reads_the_values_of_the_environment(project: Project
     assert active.routes[0]["env"] == {"region": "eu"}
     task = normalise_task({"type": "task"})
     assert choose_workflow(task, routes_from(active.routes), active.digests).workflow == "ship"
+
+
+def test_a_saved_overlay_is_noticed_in_a_plain_folder(tmp_path: Path) -> None:
+    (tmp_path / "envs").mkdir()
+    overlay = tmp_path / "envs" / "production.yaml"
+    overlay.write_text("values: {region: eu}")
+    origin = FolderOrigin(tmp_path)
+    before = origin.look()
+
+    overlay.write_text("values: {region: us-east}")
+
+    assert origin.look().mark != before.mark
+    assert origin.read(before).files == {"envs/production.yaml": b"values: {region: us-east}"}
