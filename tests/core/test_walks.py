@@ -20,6 +20,7 @@ from coordinator.core.state import NodeState, NodeStatus, RunState
 from tests.core.build import (
     Step,
     ask,
+    child,
     compute,
     conditional,
     foreach,
@@ -63,7 +64,7 @@ class _Maker:
             del keys["on_error"]
             keys["fallback"] = self.steps(0)
         kind = self.random.choice(
-            ["ask", "ask", "ask", "human", "wait", "set"]
+            ["ask", "ask", "ask", "child", "human", "wait", "set"]
             + (["parallel", "repeat", "choose", "switch", "foreach"] if depth else [])
         )
         return self.made(kind, name, after, depth, keys)
@@ -121,6 +122,12 @@ class _Maker:
                 limited = {**signal, "timeout": 60_000, "retry": {"max_attempts": 2}}
                 limits = self.random.choice([signal, limited, {"duration": 5_000}, {"until": 1}])
                 return wait(name, *after, **limits, **keys)
+            case "child":
+                keys["retry"] = {"max_attempts": self.random.randint(1, 2), "delay_ms": 1_000}
+                keys["timeout"] = self.random.choice([None, 60_000])
+                if "fallback" in keys and self.random.random() < 0.5:
+                    keys["fallback"] = "other"
+                return child(name, *after, **keys)
             case "set":
                 value = self.random.choice(["{{ state.n | default(0) }}", 1, None, "{{ state.x }}"])
                 return compute(name, *after, values={"n": value}, **keys)

@@ -10,8 +10,10 @@ from coordinator.core.definition import Ask
 from coordinator.core.ids import RunId
 from coordinator.core.state import RunState
 from coordinator.ports import Request
-from tests.contracts.worlds import World
-from tests.engine.rig import Rig, facts
+from tests.contracts.building import first as first_of_parent
+from tests.contracts.test_children import CHILD, begin
+from tests.contracts.worlds import World, read_all
+from tests.engine.rig import Remembering, Rig, facts, settler_of
 
 CHECKS = """
 name: checks
@@ -195,6 +197,39 @@ async def test_a_child_whose_definition_is_gone_answers_its_parent(world: World)
         assert ended.error is not None
         assert ended.error["class"] == "refused"
         assert "is not in the store" in str(ended.error["message"])
+
+
+async def test_a_cancellation_that_is_faster_than_its_child_is_not_lost(world: World) -> None:
+    log = Remembering()
+    one, first = settler_of(world, "c1", log)
+    other, second = settler_of(world, "c2", log)
+    await world.store().commit([first_of_parent(commands=[begin()])])
+    [beginning] = await read_all(first, 1)
+    await world.desk().signal(CHILD, {"kind": "cancel", "by": "ann"})
+    [cancel] = await read_all(second, 1)
+
+    await other.settle([cancel])
+
+    assert await world.desk().dead_letters() == []
+    [inbox] = [each for each in await world.desk().depths() if each.name == "inbox"]
+    assert inbox.pending == 2
+    await one.settle([beginning])
+    assert await world.store().revisions([CHILD]) == [1]
+
+
+async def test_a_beginning_that_is_delivered_twice_begins_one_run(world: World) -> None:
+    log = Remembering()
+    settler, source = settler_of(world, "c1", log)
+    await world.store().commit([first_of_parent(commands=[begin()])])
+    [beginning] = await read_all(source, 1)
+    await settler.settle([beginning])
+    await world.add("inbox", dict(beginning.fields))
+    again = await read_all(source, 2)  # and how the child ended, for its parent
+
+    await settler.settle(again)
+
+    assert await world.store().revisions([CHILD]) == [1]
+    assert await world.desk().dead_letters() == []
 
 
 async def test_a_loaded_file_brings_the_workflows_that_it_runs(
