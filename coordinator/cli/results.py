@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from coordinator.cli.connection import definition_of, load_run
 from coordinator.cli.errors import NotFoundError
-from coordinator.core.context import result_of
 from coordinator.core.jsontext import parse
-from coordinator.core.places import StateReader
+from coordinator.core.report import result_in
 from coordinator.core.state import NodeStatus, RunState
 from coordinator.definitions.faults import nearest
 
@@ -36,7 +35,7 @@ async def whole_result(connection: Connection, run: str, node: str) -> object:
     definition = await definition_of(connection.definitions, state.head.digest)
     if kept is None and found.status is not NodeStatus.SUCCEEDED:
         raise NotFoundError(f"{node} has returned nothing; it is {found.status.value}")
-    return result_of(StateReader(definition, state), node) if definition else kept
+    return result_in(definition, state, node) if definition else kept
 
 
 def _unknown(state: RunState, node: str) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from coordinator.core.definition import (
@@ -22,7 +21,7 @@ from coordinator.core.definition import (
     Workflow,
 )
 from coordinator.core.ids import static_path, underscored
-from coordinator.core.state import NodeState, RunHead, RunRecord, RunState
+from coordinator.core.state import NodeState, RunHead, RunRecord
 
 ITEMS: Final = "@items"
 """What the key of a map's list of items ends with, among the results."""
@@ -59,40 +58,6 @@ class RunReader(Protocol):
 
     def value_names(self) -> frozenset[str]:
         """Names of the workflow's own state."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateReader:
-    """Reads a run that nothing is happening to."""
-
-    definition: Workflow
-    state: RunState
-
-    @property
-    def head(self) -> RunHead:
-        """What was written when it began."""
-        return self.state.head
-
-    @property
-    def record(self) -> RunRecord:
-        """Its changing part."""
-        return self.state.record
-
-    def find(self, path: str) -> NodeState | None:
-        """The node's state, if it has one."""
-        return self.state.nodes.get(path)
-
-    def result(self, path: str) -> object:
-        """What the node returned."""
-        return self.state.results.get(path)
-
-    def value(self, name: str) -> object:
-        """A value of the workflow's own state."""
-        return self.state.values.get(name)
-
-    def value_names(self) -> frozenset[str]:
-        """Names of the workflow's own state."""
-        return frozenset(self.state.values)
 
 
 def container_graph(run: RunReader, path: str, node: Node) -> Graph | None:

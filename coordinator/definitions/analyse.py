@@ -31,7 +31,7 @@ _WITHOUT_EFFECT = ("invariants",)
 _FOR_REQUESTS = ("timeout", "params", "git")
 _CURES = {
     **dict.fromkeys(_FOR_REQUESTS, "Give it to the steps inside."),
-    "result_schema": "Give it to a step that a persona or an executor replies to.",
+    "result_schema": "Give it to a step that a persona, a workflow or an executor answers.",
 }
 
 

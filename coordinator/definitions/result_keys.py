@@ -80,9 +80,11 @@ class ResultKeys:
 
 
 def returns_a_reply(step: Step, personas: Personas) -> bool:
-    """Whether what the step returns is what a persona or an executor replied."""
-    if step.type is None or step.type.executor is not None:
-        return step.type is not None
+    """Whether what the step returns is what a persona, an executor or another run replied."""
+    if step.type is None:
+        return False
+    if step.type.executor is not None or step.type.runs_workflow:
+        return True
     persona = _persona(step, personas)
     is_human = persona is not None and persona.kind is PersonaKind.HUMAN
     return step.type.asks_persona and not is_human

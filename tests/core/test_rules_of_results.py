@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from coordinator.core.artifacts import MAX_BYTES, MOST, artifacts_of, node_artifacts
 from coordinator.core.definition import Channel
@@ -18,6 +20,7 @@ from tests.core.build import (
     Step,
     as_mapping,
     ask,
+    child,
     conditional,
     git,
     human,
@@ -160,11 +163,56 @@ def test_git_work_is_held_to_the_steps_schema_alone() -> None:
     assert story.replies("a", result={"commit": "c1"}) == ["end succeeded"]
 
 
+def test_the_outputs_of_a_child_run_are_held_to_the_steps_schema() -> None:
+    """What another workflow gives back is a result like any other."""
+    story = begun(child("a", result_schema=schema({"required": ["commit"]})))
+
+    story.replies("a", result={})
+
+    assert error(story, "a")[0] == "invalid_reply"
+
+
 def test_a_stand_in_of_a_simulation_is_held_against_no_schema() -> None:
     """A reply that no scenario wrote passes whatever the schema says."""
     story = begun(ask("a", result_schema=schema(PLAN)))
 
     assert story.passes("a", is_stand_in=True) == ["end succeeded"]
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=30,
+)
+
+
+@given(_ANY)
+@example(10**400)
+@example({"plan": [{"name": "x" * 2_000_000}] * 3})
+@example({"plan": [0] * 200_000})
+def test_whatever_comes_back_the_attempt_succeeds_or_fails_with_a_reason(result: Any) -> None:
+    """No result is strange enough to be more than a failed attempt."""
+    story = begun(ask("a", result_schema=schema(PLAN)))
+
+    story.passes("a", result=result)
+
+    assert story.status in ("succeeded", "failed")
+    if story.status == "failed":
+        assert error(story, "a")[0] == "invalid_reply"
+
+
+def test_a_result_of_a_thousand_levels_fails_or_fits_and_never_crashes() -> None:
+    """Depth is nothing special."""
+    deep: Any = []
+    for _ in range(1_000):
+        deep = [deep]
+    b = ask("b", result_schema=schema({"type": "array"}))
+    story = begun(ask("a", result_schema=schema(PLAN)), b)
+
+    story.passes("b", result=deep)
+    story.passes("a", result={"plan": deep})
+
+    assert (story.node("a"), story.node("b")) == ("failed", "succeeded")
 
 
 # Params and schemas

@@ -272,3 +272,15 @@ def test_limits_for_git_on_such_a_step_have_no_effect() -> None:
 
     assert rule == "WF039"
     assert message.startswith('"git" has no effect on a step of type workflow')
+
+
+def test_the_outputs_of_a_workflow_that_is_run_are_held_to_a_schema_of_the_step() -> None:
+    closed = "{properties: {n: {}}, additionalProperties: false}"
+    schema = f", params: {{level: 1}}, result_schema: {closed}"
+    text = runs("main", "checks", more=schema)
+    read = '  - {id: last, persona: worker, params: {x: "{{ s0.KEY }}"}}\n'
+
+    clean(CHECKS, text + read.replace("KEY", "n"))
+    [fault] = bundle(CHECKS, text + read.replace("KEY", "m")).faults
+
+    assert fault.rule == "WF085"
