@@ -212,6 +212,7 @@ def _settled(turn: Turn, path: str, begin: str) -> None:
 
 _WORK: Final[Mapping[str, Callable[..., None]]] = {
     "start": flow.start,
+    "let go": flow.let_go,
     "again": flow.again,
     "ask": attempts.ask,
     "land": attempts.land,

@@ -76,7 +76,9 @@ def _hold(turn: Turn, path: str, state: NodeState) -> None:
 
 
 def let_go(turn: Turn, path: str) -> None:
-    """Let a held node start."""
+    """Let a node start if it is held."""
+    if not turn.node(path).is_held:
+        return
     end_attempt(turn, path, stop=False)
     turn.note(path, turn.node(path)._replace(is_let_go=True, reason=""))
     turn.push("start", path)

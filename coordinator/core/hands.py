@@ -62,7 +62,7 @@ def _advance(turn: Turn, mode: str) -> None:
 def _let_all_go(turn: Turn) -> None:
     held = [path for path, state in turn.state.nodes.items() if state.is_held]
     for path in held:
-        let_go(turn, path)
+        turn.push("let go", path)
     if not held:
         turn.ignored = "late"
 

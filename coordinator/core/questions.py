@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from coordinator.core.context import result_of
-from coordinator.core.definition import Ask, Node
+from coordinator.core.definition import Ask, Channel, Node
 from coordinator.core.events import RetryRequested
 from coordinator.core.jsontext import dump, dump_text
 from coordinator.core.state import NodeState
@@ -20,6 +20,7 @@ CHANGES: Final[Mapping[str, object]] = {
     "prompt": {"type": "text", "description": "what to tell whoever is asked"},
 }
 """The form of the answer `retry`."""
+_WITHOUT_PROMPT: Final = (Channel.WORK, Channel.CHILD)
 _EXCERPT: Final = 4_000
 
 
@@ -64,6 +65,8 @@ def changes_problem(node: Node, values: Mapping[str, object]) -> str:
         return "the prompt of a retry is text"
     if (params or prompt) and not isinstance(node.primitive, Ask):
         return f"{node.id} asks nobody; give params and a prompt to a step that does"
+    if prompt and isinstance(node.primitive, Ask) and node.primitive.channel in _WITHOUT_PROMPT:
+        return f"{node.id} asks no persona, so a prompt would reach nobody"
     if len(prompt) > MAX_PROMPT:
         return f"the prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,}"
     if len(dump(params)) > MAX_PARAMS:

@@ -40,7 +40,7 @@ _LATER: Final = frozenset({"undo", "fallback"})
 def reopen(turn: Turn, event: RetryRequested) -> None:
     """Begin another round of a run that has ended; or say in the turn why there can be none."""
     turn.refused = _problem(turn) or (
-        _node_problem(turn, event) if event.node else _nothing_left(turn)
+        _node_problem(turn, event) if event.node else _run_problem(turn, event)
     )
     if turn.refused:
         return
@@ -85,7 +85,9 @@ def _problem(turn: Turn) -> str:
     return ""
 
 
-def _nothing_left(turn: Turn) -> str:
+def _run_problem(turn: Turn, event: RetryRequested) -> str:
+    if asked_changes(event):
+        return "params and a prompt are for one node; name it"
     if turn.record.status is RunStatus.SUCCEEDED:
         return "the run succeeded; name the node that is to run again"
     if turn.scope("") is None or _undone(turn):

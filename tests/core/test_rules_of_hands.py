@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.core.definition import Join
+from coordinator.core.turn import MAX_COMMANDS
 from coordinator.core.why import Serving, waits
 from tests.core.build import (
     Step,
@@ -604,3 +605,24 @@ def test_a_held_node_may_be_let_go_with_changed_params() -> None:
     story = begun(git("a"), advance="manual")
     assert story.retries("a", params={"message": "m"}) == ["ask a #1"]
     assert payload(story, "a")["params"] == {"operation": "commit", "message": "m"}
+
+
+def test_a_prompt_for_what_asks_no_persona_is_refused() -> None:
+    """It would reach nobody; params do."""
+    story = begun(git("a"))
+    assert "would reach nobody" in story.retries("a", prompt="p")[0]
+    assert story.retries("a", params={"message": "m"}) == ["stop a #1", "ask a #2"]
+
+
+def test_many_held_nodes_are_let_go_over_several_commits() -> None:
+    """The work may be larger than one commit."""
+    count = 3 * MAX_COMMANDS
+    story = begun(*[ask(f"n{at}") for at in range(count)], advance="manual")
+    while story.run.record.agenda:
+        story.continues()
+    assert story.run.record.waiting == count
+    story.lets_go()
+    assert story.run.record.agenda
+    while story.run.record.agenda:
+        story.continues()
+    assert (len(story.requests), story.run.record.waiting) == (count, 0)

@@ -455,6 +455,12 @@ def test_a_run_that_stopped_without_a_failure_needs_a_name() -> None:
     assert story.status == "succeeded"
 
 
+def test_changes_are_for_one_node() -> None:
+    """Nobody else would get them."""
+    story = failed(begun(ask("a")), "a")
+    assert "name it" in story.retries(prompt="p")[0]
+
+
 def test_nothing_else_is_done_to_a_run_that_has_ended() -> None:
     """Only a retry leads on."""
     story = failed(begun(ask("a")), "a")
