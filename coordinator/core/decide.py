@@ -44,7 +44,7 @@ from coordinator.core.events import (
 )
 from coordinator.core.kept import is_of_phase
 from coordinator.core.settle import error_of
-from coordinator.core.slots import is_waiting
+from coordinator.core.slots import waits_for_slot
 from coordinator.core.state import (
     RUN_MOVES,
     Changes,
@@ -279,7 +279,7 @@ def _status(turn: Turn) -> RunStatus:
         return turn.record.status
     if turn.record.paused_ms:
         return RunStatus.PAUSED
-    if is_waiting(turn):
+    if waits_for_slot(turn.record):
         return RunStatus.PENDING
     if turn.waiting and not turn.running and not turn.agenda:
         return RunStatus.WAITING

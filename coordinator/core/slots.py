@@ -14,7 +14,7 @@ from coordinator.core.concurrency import Concurrency
 from coordinator.core.context import RunScope
 from coordinator.core.events import SlotGranted, SlotRefused
 from coordinator.core.jsontext import text_of
-from coordinator.core.state import Phase
+from coordinator.core.state import Phase, RunRecord
 from coordinator.core.templates import TemplateError
 from coordinator.core.turn import Turn
 
@@ -77,15 +77,15 @@ def _key_of(turn: Turn, concurrency: Concurrency) -> str:
 def is_awaited(turn: Turn, event: SlotGranted | SlotRefused) -> bool:
     """Whether the run waits for this word; otherwise it is late or repeated, and ignored."""
     record = turn.record
-    if event.attempt == record.slot_attempt and is_waiting(turn):
+    if event.attempt == record.slot_attempt and waits_for_slot(record):
         return True
     turn.ignored = "repeated" if event.attempt == record.slot_attempt else "late"
     return False
 
 
-def is_waiting(turn: Turn) -> bool:
-    """Whether the run has no slot yet."""
-    return turn.record.phase is Phase.QUEUED and not turn.record.granted_ms
+def waits_for_slot(record: RunRecord) -> bool:
+    """Whether the run has asked for a slot and has none yet."""
+    return record.phase is Phase.QUEUED and not record.granted_ms
 
 
 def release_slot(turn: Turn) -> None:

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from coordinator.core.definition import Ask, Channel, Node, Workflow
 from coordinator.core.report import NodeRow, rows
-from coordinator.core.state import NodeState, NodeStatus, Phase, RunState, RunStatus
+from coordinator.core.slots import waits_for_slot
+from coordinator.core.state import NodeState, NodeStatus, RunState, RunStatus
 from coordinator.core.turn import LAND, OWN_NODES, PREPARE, child_path, parent_scope
 
 _S = NodeStatus
@@ -80,7 +81,7 @@ def _of_the_run(state: RunState, serving: Serving) -> Iterator[Wait]:
         yield Wait("", "coordinator", "no coordinator runs, so nothing that happens is noticed")
     if state.record.status is RunStatus.PAUSED:
         yield Wait("", "paused", "the run is paused: nothing starts until somebody resumes it")
-    if state.record.phase is Phase.QUEUED and not state.record.granted_ms:
+    if waits_for_slot(state.record):
         yield Wait("", "concurrency", _of_queue(state, serving))
 
 

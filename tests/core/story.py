@@ -202,7 +202,9 @@ class Story:
                 self.questions.pop(command.node, None)
             case AcquireSlot():
                 self.asked_slot = command
-            case EndRun() | ReopenRun() | ContinueLater() | ReleaseSlot():
+            case ReleaseSlot():
+                self.asked_slot = None
+            case EndRun() | ReopenRun() | ContinueLater():
                 pass
 
     def _stamp(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from coordinator.core.decide import decide
 from coordinator.core.definition import Graph, Join, OnBranchError, OnRest, Workflow
 from coordinator.core.events import Event
 from coordinator.core.report import rows
+from coordinator.core.slots import waits_for_slot
 from coordinator.core.state import NodeState, NodeStatus, RunState
 from tests.core.build import (
     Step,
@@ -33,6 +34,8 @@ from tests.core.build import (
 )
 from tests.core.story import Story
 
+SLOT = "@slot"
+"""Among what could happen next: word about the run's concurrency key."""
 CONDITIONS = (None, None, None, "task.flag", "!task.flag")
 
 
@@ -50,6 +53,10 @@ class _Maker:
             after = self.random.sample(names, min(len(names), self.random.randint(0, 2)))
             made.append(self.step(depth, after))
         return made
+
+    def concurrency(self) -> dict[str, Any]:
+        """One run in four has a key."""
+        return {"concurrency": {"key": "k"}} if self.random.random() < 0.25 else {}
 
     def step(self, depth: int, after: list[str]) -> Step:
         self.number += 1
@@ -145,11 +152,15 @@ def make(seed: int) -> Workflow:
     """A definition with containers nested up to three deep."""
     maker = _Maker(seed)
     finally_ = maker.steps(1) if maker.random.random() < 0.3 else None
-    return workflow(*maker.steps(maker.random.choice([1, 2, 2, 3])), finally_=finally_)
+    depth = maker.random.choice([1, 2, 2, 3])
+    return workflow(*maker.steps(depth), finally_=finally_, **maker.concurrency())
 
 
 class _Walk:
     """Plays a definition to its end, choosing among everything that could happen next."""
+
+    refuses = 0.1
+    """How often a run is refused its slot."""
 
     def __init__(self, definition: Workflow, seed: int, *, unruly: bool) -> None:
         self.random = random.Random(seed)
@@ -170,7 +181,7 @@ class _Walk:
         assert self.steps < 5_000, "the run does not end"
         self._note_requests()
         choices = [*self.story.requests, *self.story.questions, *self._retries()]
-        choices += self._waits()
+        choices += [*self._waits(), *([SLOT] if waits_for_slot(self.story.run.record) else [])]
         if self.story.run.record.agenda:
             self.story.continues()
         elif self.story.run.record.paused_ms and self.random.random() < 0.5:
@@ -220,7 +231,9 @@ class _Walk:
         return state.attempt if state else 0
 
     def _happens(self, path: str) -> None:
-        if path in self.story.questions:
+        if path == SLOT:
+            self._slot(self.story.run.record.slot_attempt)
+        elif path in self.story.questions:
             self._answer(path)
         elif path in self.story.requests:
             self._reply(path)
@@ -230,6 +243,12 @@ class _Walk:
             attempt = self._attempt(path)
             self.story.timers.pop((path, attempt, "retry"))
             self.story.fires(path, "retry", attempt)
+
+    def _slot(self, attempt: int) -> None:
+        if self.random.random() < self.refuses:
+            self.story.is_refused("1" * 26, attempt)
+        else:
+            self.story.is_granted(attempt)
 
     def _answer(self, path: str) -> None:
         attempt = self._attempt(path)
@@ -289,6 +308,7 @@ def _check_end(story: Story) -> None:
     assert not story.timers, f"left in the timers: {list(story.timers)}"
     assert (record.running, record.waiting) == (0, 0)
     assert not record.agenda
+    assert story.asked_slot is None, "its slot was not given back"
     for scope, tally in story.run.scopes.items():
         assert (tally.kept, tally.is_kept) == (0, False), f"{scope} keeps something at the end"
     for path, state in story.run.nodes.items():
@@ -299,6 +319,8 @@ def _check_end(story: Story) -> None:
 
 def _check_joins(definition: Workflow, state: RunState) -> None:
     """A node that ran had its join met; one that did not, and whose container ran on, had not."""
+    if "" not in state.scopes:
+        return  # the run never began
     _check_graph(definition.graph, "", state)
 
 

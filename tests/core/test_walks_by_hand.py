@@ -50,13 +50,14 @@ def make_plain(seed: int) -> Workflow:
     """A definition nested up to three deep, whose steps may want a review."""
     maker = _Plain(seed)
     finally_ = maker.steps(1) if maker.random.random() < 0.3 else None
-    return workflow(*maker.steps(2), finally_=finally_)
+    return workflow(*maker.steps(2), finally_=finally_, **maker.concurrency())
 
 
 class _Honest(_Walk):
     """Whoever is asked passes, or fails in a way that is a failure."""
 
     fails = 0.35
+    refuses = 0.0
 
     def _answer(self, path: str) -> None:
         asked = self.story.questions[path]
@@ -193,7 +194,7 @@ class _Meddling(_Walk):
 def make_reviewed(seed: int) -> Workflow:
     """Any definition, whose steps may want a review."""
     maker = _Reviewed(seed)
-    return workflow(*maker.steps(2), finally_=maker.steps(0))
+    return workflow(*maker.steps(2), finally_=maker.steps(0), **maker.concurrency())
 
 
 class _Reviewed(_Maker):
