@@ -77,7 +77,7 @@ def test_what_is_asked_of_the_executor(keys: str, params: dict[str, Any]) -> Non
     [
         "operation: push, params: {force: true}",
         "operation: diff, message: hello",
-        "operation: tag, branch: main",
+        "operation: tag, branch: main, params: {name: v1}",
         "operation: merge, branch: main, params: {target_branch: next}",
         "operation: explode",
     ],
