@@ -90,4 +90,4 @@ def is_persona_file(path: Path, names: tuple[str, str]) -> bool:
 
 def is_env_file(path: Path) -> bool:
     """Whether a file is the overlay of an environment, by its place."""
-    return is_env_path("/".join(path.absolute().parts[-2:]))
+    return is_env_path("/".join(path.absolute().parts[-3:]))

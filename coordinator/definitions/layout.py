@@ -49,7 +49,9 @@ def is_persona_path(path: str) -> bool:
 
 def is_env_path(path: str) -> bool:
     """Whether a file is an environment's overlay: `envs/<name>.yaml`."""
-    return path.endswith(ENDINGS) and name_of(folder_of(path)) == "envs" and bool(stem_of(path))
+    above, _, folder = folder_of(path).rpartition("/")
+    is_inside = {"workflows", "personas"} & set(above.split("/"))
+    return path.endswith(ENDINGS) and folder == "envs" and not is_inside and bool(stem_of(path))
 
 
 def is_below_personas(path: str) -> bool:

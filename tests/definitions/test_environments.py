@@ -297,3 +297,22 @@ def test_in_a_condition_a_missing_value_of_the_environment_is_null() -> None:
     found = compile_bundle({**FILES, "workflows/ship.yml": text}, step_types=TYPES)
 
     assert found.faults == ()
+
+
+def test_a_workflow_in_a_folder_of_its_own_called_envs_is_no_overlay() -> None:
+    files = {**FILES, "workflows/envs/ship.yml": WORKFLOW, "workflows/ship.yml": ""}
+
+    found = compile_bundle(
+        {**files, "sub/envs/production.yaml": "values: {region: x}"}, step_types=TYPES
+    )
+
+    assert found.workflows["ship-it"].file == "workflows/envs/ship.yml"
+    assert [each.file for each in found.faults] == ["workflows/ship.yml"]
+
+
+def test_two_files_of_one_environment_are_a_fault() -> None:
+    files = {**FILES, "envs/production.yaml": "{}", "envs/production.yml": "{}"}
+
+    [fault] = [each for each in compile_bundle(files, step_types=TYPES).faults if each.line == 1]
+
+    assert (fault.rule, fault.file) == ("WF038", "envs/production.yml")
