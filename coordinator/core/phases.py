@@ -92,8 +92,10 @@ def run_timer(turn: Turn) -> int:
 
 def reopened(turn: Turn) -> None:
     """All that runs again is marked: wait for a slot, prepare the run's files again, and go on."""
-    if not turn.record.outcome:  # it was not ended meanwhile
+    if not turn.record.outcome:
         _queue(turn)
+    elif turn.definition.concurrency is not None:  # ended meanwhile, and without a slot
+        _finish(turn)
 
 
 def _open_main(turn: Turn) -> None:
@@ -304,6 +306,8 @@ def _stop_all(turn: Turn) -> None:
     if turn.record.phase is Phase.QUEUED:
         _finish(turn)
         return
+    if turn.definition.concurrency is not None and ("reopened",) in turn.agenda:
+        return  # `reopened` ends it
     if turn.record.phase is Phase.PREPARING:
         end_attempt(turn, PREPARE, stop=True)
         settle(turn, PREPARE, NodeStatus.CANCELLED, reason="cancelled")

@@ -15,6 +15,7 @@ from coordinator.core.concurrency import OnConflict
 from coordinator.core.events import Parent
 from coordinator.core.ids import RunId
 from coordinator.core.state import NodeStatus, RunStatus
+from coordinator.core.turn import MAX_COMMANDS
 from coordinator.core.why import Serving, waits
 from coordinator.simulation import simulate
 from tests.core.build import as_mapping, ask, child, workflow
@@ -234,6 +235,33 @@ def test_a_run_that_begins_again_after_its_end_asks_anew() -> None:
     assert story.passes("@prepare") == ["ask a #2"]
     story.passes("a")
     assert story.passes("@release") == ["release srv/x", "end succeeded"]
+
+
+def test_a_run_that_is_cancelled_before_it_asks_anew_runs_nothing_without_a_slot() -> None:
+    """Also where beginning again takes several commits: neither `undo` nor `finally` run."""
+    steps = [ask(f"n{at}") for at in range(3 * MAX_COMMANDS)]
+    definition = workflow(
+        ask("first", undo=[ask("back")]), *steps, concurrency={"key": "k"}, finally_=[ask("clean")]
+    )
+    story = Story(definition)
+    story.starts()
+    story.is_granted()
+    while story.run.record.agenda:
+        story.continues()
+    story.replies("first", error="refused")
+    while story.run.record.agenda:
+        story.continues()
+    story.passes("first/undo/back")
+    story.passes("finally/clean")
+    assert story.status == "failed"
+
+    story.retries()
+    assert story.run.record.agenda
+    story.cancels()
+    while story.run.record.agenda and not story.run.record.status.is_final:
+        story.continues()
+    assert (story.status, story.requests, story.run.record.agenda) == ("cancelled", {}, ())
+    assert story.retries()[0] == "reopen"
 
 
 def test_a_run_that_begins_again_may_be_refused_and_try_once_more() -> None:
