@@ -65,6 +65,9 @@ class Resolver:
         if root in _LOOP_NAMES:
             self._check_loop_name(root, read, reader)
             return None
+        if root == "env":
+            self._check_env(read, reader)
+            return None
         if root in ROOTS:
             found = self._below_root(path, read)
             return self._outside_items(found, read) if reader is None else found
@@ -83,8 +86,6 @@ class Resolver:
 
     def _below_root(self, path: tuple[str, ...], read: Read) -> Target | None:
         root, rest = path[0], path[1:]
-        if root == "env":
-            self._check_env(read)
         if not rest:
             return None
         match root:
@@ -102,10 +103,13 @@ class Resolver:
                 self._check_slip(root, rest[0], read)
         return None
 
-    def _check_env(self, read: Read) -> None:
+    def _check_env(self, read: Read, reader: Step | None) -> None:
         about = read.reference
         self.names.env.add(about.path[1] if len(about.path) > 1 else "*")
-        problem = self.names.environments.problem(about) if len(about.path) > 1 else None
+        if len(about.path) < 2:
+            return
+        is_guarded = about.guarded or _is_asked_for(about.path[:2], reader)
+        problem = self.names.environments.problem(about._replace(guarded=is_guarded))
         if problem is not None:
             rule, message, hint = problem
             self._fault(rule, read, message, hint)
@@ -194,6 +198,15 @@ class Resolver:
 
     def _fault(self, rule: str, read: Read, message: str, hint: str = "") -> None:
         self.report.inside(rule, read.at, read.reference.column, message, hint)
+
+
+def _is_asked_for(path: tuple[str, ...], reader: Step | None) -> bool:
+    """Whether the condition of a step, or of one around it, mentions what is at `path`."""
+    around = [reader, *reader.ancestors()] if reader else []
+    conditions = (each.conditions.get("condition") for each in around)
+    return any(
+        each.path[: len(path)] == path for one in conditions if one for each in one.references
+    )
 
 
 def foreach_between(reader: Step | None, target: Step) -> Step | None:

@@ -291,6 +291,15 @@ def test_names_below_env_are_checked_against_the_environments(
     assert [f"{each.rule} {each.severity}" for each in found.faults] == expected
 
 
+def test_a_condition_that_asks_for_a_value_stands_in_for_it_in_the_step() -> None:
+    text = (READING % "{{ env.region }}").replace("params:", "condition: env.region, params:")
+    files = {**FILES, "workflows/ship.yml": text, "envs/a.yaml": "values: {region: x}"}
+
+    for env in ("", "b"):
+        found = compile_bundle({**files, "envs/b.yaml": "{}"}, step_types=TYPES, env=env)
+        assert found.faults == ()
+
+
 def test_in_a_condition_a_missing_value_of_the_environment_is_null() -> None:
     text = READING.replace('params: {x: "%s"}', "condition: env.region == 'x'")
 
