@@ -269,7 +269,7 @@ def _outputs(turn: Turn) -> dict[str, object]:
 
 def cancel(turn: Turn, *, by: str, reason: str) -> None:
     """End the run: what is in flight stops, `undo` and `finally` follow; unless nothing began."""
-    if turn.record.outcome:
+    if turn.record.outcome or _is_of_earlier_round(turn):
         turn.ignored = "late"
         return
     said = f"cancelled by {by or 'somebody'}" + (f": {reason}" if reason else "")
@@ -280,6 +280,9 @@ def cancel(turn: Turn, *, by: str, reason: str) -> None:
 
 def terminate(turn: Turn, *, by: str, reason: str) -> None:
     """End the run at once: neither `undo` nor `finally`."""
+    if _is_of_earlier_round(turn):
+        turn.ignored = "late"
+        return
     if turn.record.outcome == TERMINATED and turn.record.phase is not Phase.RELEASING:
         turn.ignored = "repeated"
         return
@@ -340,6 +343,12 @@ def resume(turn: Turn) -> None:
     for path, state in turn.state.nodes.items():
         if state.status is NodeStatus.READY and not state.is_held:
             turn.push("again" if state.started_ms else "start", path)
+
+
+def _is_of_earlier_round(turn: Turn) -> bool:
+    """Whether the event was sent before the retry by which the run goes on now."""
+    order, began = entry_order(turn.event.id), entry_order(turn.record.begun_by)
+    return order is not None and began is not None and order < began
 
 
 def _is_newest(turn: Turn) -> bool:

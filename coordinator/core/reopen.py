@@ -48,6 +48,7 @@ def reopen(turn: Turn, event: RetryRequested) -> None:
         status=RunStatus.RUNNING,
         phase=Phase.PREPARING,
         round=turn.record.round + 1,
+        begun_by=event.id,
         outcome="",
         error=None,
         outputs=None,

@@ -278,6 +278,8 @@ class RunRecord(NamedTuple):
     """A step failed that asks for what the run pushed to be rolled back."""
     round: int = 1
     """How often it has begun: once, and once more for every retry after its end."""
+    begun_by: str = ""
+    """Id of the retry that began this round; what was sent before it is about an earlier one."""
     advance: str = ""
     """`manual` while the run advances by hand."""
     slot: str = ""

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from coordinator.core.definition import Join, OnBranchError
+from coordinator.core.events import CancelRequested, RetryRequested, TerminateRequested
 from coordinator.core.turn import MAX_COMMANDS
 from tests.core.build import Step, ask, conditional, foreach, git, human, parallel, repeat, workflow
-from tests.core.story import Story
+from tests.core.story import RUN, Story
 
 REPO = {"repo": "/srv/repo.git"}
 FILES = {"revision": "r0", "base_branch": "main"}
@@ -587,3 +588,13 @@ def test_a_run_that_is_cancelled_while_it_is_reopened_ends_again() -> None:
         story.continues()
     assert (story.status, len(story.requests)) == ("cancelled", 0)
     assert story.retries()[0] == "reopen"
+
+
+@pytest.mark.parametrize("kind", [CancelRequested, TerminateRequested])
+def test_an_end_that_was_asked_for_before_the_retry_does_not_end_the_new_round(kind: Any) -> None:
+    """It was about the round that had ended by itself."""
+    story = failed(begun(ask("a")), "a")
+    said = {"run": RUN, "at_ms": story.at_ms}
+    story.happens(RetryRequested(id="inbox:9-0", **said))
+    assert story.happens(kind(id="inbox:8-1", **said)) == ["ignored: late"]
+    assert story.happens(kind(id="inbox:9-1", **said)) == ["stop a #2", "end cancelled"]
