@@ -98,10 +98,17 @@ def open_scope(turn: Turn, scope: str) -> None:
         turn.push("complete", scope)
 
 
+def open_fallback(turn: Turn, scope: str) -> None:
+    """Begin the steps that run instead of a failed node, unless it was ended meanwhile."""
+    state = turn.node(owner_of(scope))
+    if state.status is NodeStatus.RUNNING and state.is_handed_on:
+        open_scope(turn, scope)
+
+
 def start_children(turn: Turn, scope: str, begin: int) -> None:
     """Start the scope's nodes without dependencies, some at a time."""
     graph = turn.graph(scope)
-    roots = graph.roots if graph else ()
+    roots = graph.roots if graph and turn.scope(scope) is not None else ()
     for step in roots[begin : begin + CHUNK]:
         turn.push("start", child_path(scope, step))
     if begin + CHUNK < len(roots):

@@ -217,7 +217,7 @@ _WORK: Final[Mapping[str, Callable[..., None]]] = {
     "ask": attempts.ask,
     "land": attempts.land,
     "signalled": waits.deliver,
-    "open": containers.open_scope,
+    "open": containers.open_fallback,
     "items": items.start_items,
     "children": lambda turn, scope, begin: containers.start_children(turn, scope, int(begin)),
     "restart": lambda turn, scope, begin: containers.restart(turn, scope, int(begin)),

@@ -18,7 +18,7 @@ from coordinator.core.events import (
 )
 from coordinator.core.flow import let_go, stop_node
 from coordinator.core.kept import is_kept, is_of_phase
-from coordinator.core.places import OUTPUTS
+from coordinator.core.places import OUTPUTS, in_order
 from coordinator.core.questions import asked_changes, changes_problem, in_words, with_changes
 from coordinator.core.reopen import reopen
 from coordinator.core.settle import another_round, is_shut, settle
@@ -61,7 +61,7 @@ def _advance(turn: Turn, mode: str) -> None:
 
 def _let_all_go(turn: Turn) -> None:
     held = [path for path, state in turn.state.nodes.items() if state.is_held]
-    for path in held:
+    for path in in_order(held):
         turn.push("let go", path)
     if not held:
         turn.ignored = "late"

@@ -110,7 +110,7 @@ def end_item(turn: Turn, scope: str) -> None:
 def cancel_items(turn: Turn, path: str, begin: int) -> None:
     """Cancel the items that are under way, some at a time, and give up those not yet begun."""
     state, tally = turn.node(path), turn.scope(path)
-    if tally is None or tally.unsettled == 0:
+    if tally is None or not tally.is_closed or tally.unsettled == 0:
         return
     in_flight = _in_flight(state, tally) - tally.left
     given_up = tally.cancelled + tally.left

@@ -5,6 +5,7 @@ release.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from coordinator.core.children import reply_of, works_for_parent
@@ -14,7 +15,7 @@ from coordinator.core.context import RunScope
 from coordinator.core.definition import ErrorClass, Loop, Map, Node
 from coordinator.core.events import SlotGranted, SlotRefused, TimerKind
 from coordinator.core.ids import entry_order, static_path
-from coordinator.core.places import item_scopes, locate
+from coordinator.core.places import ASIDE, in_order, item_scopes, locate
 from coordinator.core.settle import end_attempt, error_of, settle, shut
 from coordinator.core.slots import NoKeyError, ask_for_slot, is_awaited, release_slot
 from coordinator.core.state import NodeStatus, Phase, RunStatus
@@ -210,11 +211,13 @@ def _everywhere(turn: Turn, node: Node) -> Iterator[str]:
         yield path
         return
     scopes = [""]
-    *around, last = node.path.split("/")
-    for segment in around:
-        here = (child_path(scope, segment) for scope in scopes)
-        scopes = [inner for path in here for inner in _scopes_of(turn, path)]
-    yield from (child_path(scope, last) for scope in scopes)
+    for segment, following in pairwise(node.path.split("/")):
+        here = [child_path(scope, segment) for scope in scopes]
+        if segment in ASIDE or following in ASIDE:
+            scopes = here
+        else:
+            scopes = [inner for path in here for inner in _scopes_of(turn, path)]
+    yield from (child_path(scope, node.id) for scope in scopes)
 
 
 def _scopes_of(turn: Turn, path: str) -> Iterator[str]:
@@ -236,6 +239,7 @@ def _finish(turn: Turn) -> None:
     if turn.definition.timeout_ms is not None:
         turn.clear_timer("", run_timer(turn), TimerKind.RUN_TIMEOUT)
     release_slot(turn)
+    turn.agenda.clear()
     turn.command(EndRun(status=status.value, reply=reply_of(turn)))
 
 
@@ -312,8 +316,9 @@ def _stop_all(turn: Turn) -> None:
     if turn.definition.concurrency is not None and ("reopened",) in turn.agenda:
         return  # `reopened` ends it
     if turn.record.phase is Phase.PREPARING:
-        end_attempt(turn, PREPARE, stop=True)
-        settle(turn, PREPARE, NodeStatus.CANCELLED, reason="cancelled")
+        if not turn.node(PREPARE).status.is_settled:
+            end_attempt(turn, PREPARE, stop=True)
+            settle(turn, PREPARE, NodeStatus.CANCELLED, reason="cancelled")
         return
     for own in (ROLLBACK, RELEASE):
         if turn.node(own).status in (NodeStatus.RUNNING, NodeStatus.BACKING_OFF):
@@ -340,9 +345,11 @@ def resume(turn: Turn) -> None:
     turn.record = turn.record._replace(paused_ms=0)
     if turn.record.phase is Phase.QUEUED and turn.record.granted_ms:
         _prepare(turn)
-    for path, state in turn.state.nodes.items():
-        if state.status is NodeStatus.READY and not state.is_held:
-            turn.push("again" if state.started_ms else "start", path)
+    nodes = turn.state.nodes
+    ready = (path for path, state in nodes.items() if state.status is NodeStatus.READY)
+    for path in in_order(ready):
+        if not nodes[path].is_held:
+            turn.push("again" if nodes[path].started_ms else "start", path)
 
 
 def _is_of_earlier_round(turn: Turn) -> bool:

@@ -5,7 +5,8 @@ or iteration that a path is inside of.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
 from coordinator.core.definition import (
@@ -26,7 +27,14 @@ from coordinator.core.state import NodeState, RunHead, RunRecord
 ITEMS: Final = "@items"
 """What the key of a map's list of items ends with, among the results."""
 _ITEM: Final = re.compile(r"\[(\d+)\]")
-
+_NUMBER: Final = re.compile(r"(\d+)")
+_BARE: Final = re.compile(r"[^\[\]#]+")
+_NUMBERED: Final = {
+    Loop: re.compile(r"[^\[\]#]+#[1-9]\d*"),
+    Map: re.compile(r"[^\[\]#]+\[(?:0|[1-9]\d*)\]"),
+}
+ASIDE: Final = frozenset({"fallback", "undo"})
+"""Parts of a path that follow a container's own, not an iteration's or an item's."""
 
 OUTPUTS: Final = "@outputs"
 """What follows the path of a node where its rendered outputs are kept, among the results."""
@@ -101,19 +109,56 @@ def locate(run: RunReader, name: str, reader_path: str) -> str | None:
 def _locate_repeated(run: RunReader, target: list[str], reader: list[str]) -> str | None:
     taken: list[str] = []
     shared = True
-    for depth, segment in enumerate(target[:-1]):
-        shared = shared and depth < len(reader) and static_path(reader[depth]) == segment
-        if shared:
-            taken.append(reader[depth])
-            continue
-        path = "/".join([*taken, segment])
-        node, state = run.definition.node(path), run.find(path)
-        primitive = node.primitive if node else None
-        if isinstance(primitive, Map):
+    for depth, (segment, following) in enumerate(pairwise(target)):
+        mine = reader[depth] if shared and depth < len(reader) else ""
+        shared = static_path(mine) == segment
+        here = _segment(run, "/".join([*taken, segment]), mine if shared else segment, following)
+        if here is None:
             return None
-        is_loop = isinstance(primitive, Loop)
-        taken.append(f"{segment}#{state.iteration if state else 0}" if is_loop else segment)
+        taken.append(here)
     return "/".join([*taken, target[-1]])
+
+
+def _segment(run: RunReader, path: str, mine: str, following: str) -> str | None:
+    """The last part of `path` with its iteration or item: the reader's own (`mine`), else of a loop
+    the last one; None of a map, into which nobody can read from outside.
+    """
+    node, segment = run.definition.node(path), path.rpartition("/")[2]
+    primitive = node.primitive if node else None
+    if following in ASIDE or not isinstance(primitive, Loop | Map):
+        return segment
+    if mine != segment:
+        return mine
+    state = run.find(path)
+    is_loop = isinstance(primitive, Loop)
+    return f"{segment}#{state.iteration if state else 0}" if is_loop else None
+
+
+def is_place(definition: Workflow, path: str) -> bool:
+    """Whether a run can have a node at `path`: what is in a loop or a map is numbered, and nothing
+    else is.
+    """
+    taken = ""
+    for segment, following in pairwise(path.split("/")):
+        bare = static_path(segment)
+        taken = f"{taken}/{bare}" if taken else bare
+        node = definition.nodes.get(taken)
+        primitive = node.primitive if node and following not in ASIDE else None
+        wanted = _NUMBERED.get(type(primitive), _BARE)
+        if not wanted.fullmatch(segment):
+            return False
+    last = path.rpartition("/")[2]
+    return _BARE.fullmatch(last) is not None and definition.node(path) is not None
+
+
+def in_order(paths: Iterable[str]) -> list[str]:
+    """The paths in an order that depends on nothing else; stores give nodes back in any."""
+    return sorted(paths, key=_by_numbers)
+
+
+def _by_numbers(path: str) -> list[str | int]:
+    parts = _NUMBER.split(path)
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)]
 
 
 def iteration_of(path: str) -> int:

@@ -224,7 +224,9 @@ def _is_unfinished(state: NodeState) -> bool:
 def _goes_on(turn: Turn, path: str, node: Node, undone: Set[str]) -> bool:
     """Whether it is a container that did not come to a good end, and can go on where it was."""
     state = turn.node(path)
-    if not isinstance(node.primitive, CONTAINERS) or not state.status.is_settled:
+    if not isinstance(node.primitive, CONTAINERS):
+        return False
+    if not (state.status.is_settled or state.goes_on):
         return False
     inside = inside_of(turn, path)
     if turn.scope(inside) is None or turn.scope(f"{path}/undo") is not None:
@@ -268,7 +270,7 @@ def _mark_within(turn: Turn, path: str, node: Node, named: str) -> None:
         branch=before.branch,
         iterations_before=before.iterations_before,
         goes_on=True,
-        is_done=before.status is NodeStatus.CANCELLED,
+        is_done=before.is_done if before.goes_on else before.status is NodeStatus.CANCELLED,
     )
     _mark(turn, path, node, after)
     if isinstance(node.primitive, Map):

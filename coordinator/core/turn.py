@@ -23,7 +23,7 @@ from coordinator.core.definition import (
 )
 from coordinator.core.events import Event, TimerKind
 from coordinator.core.ids import static_path
-from coordinator.core.places import container_graph
+from coordinator.core.places import container_graph, is_place
 from coordinator.core.state import (
     NODE_MOVES,
     IllegalMoveError,
@@ -150,7 +150,9 @@ class Turn:
     def is_known(self, path: str) -> bool:
         """Whether the definition has a node for this path of a run."""
         mark = path.rfind("@")
-        return path[mark:] in OWN_NODES if mark >= 0 else self.definition.node(path) is not None
+        if mark >= 0:
+            return path[mark:] in OWN_NODES
+        return self.find(path) is not None or is_place(self.definition, path)
 
     def graph(self, scope: str) -> Graph | None:
         """The graph that runs in the scope at `path`; None when the definition has none there."""

@@ -47,6 +47,9 @@ def ask(step_id: str, *after: str, **keys: Any) -> Step:
         for name in ("timeout", "deadline", "tests_required", "form", "assignees", "on_deadline")
         if name in keys
     }
+    for name in ("timeout", "deadline"):
+        if isinstance(asked.get(name), str):
+            asked[name] = compile_value(asked[name])
     primitive = Ask(
         channel=keys.pop("channel", Channel.PERSONA),
         target=keys.pop("persona", step_id),

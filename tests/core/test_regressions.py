@@ -1,0 +1,125 @@
+"""What random runs once brought to light, each as a short story."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coordinator.core.decide import decide
+from coordinator.core.events import ResumeRequested
+from coordinator.core.pmap import PMap
+from coordinator.core.state import RunState
+from tests.core.build import ask, compute, foreach, parallel, repeat, workflow
+from tests.core.story import RUN, Story
+
+BROKEN: Any = {"x": "{{ state.nobody_wrote_this }}"}
+"""Values of a `set` that cannot be rendered, so that it fails at once."""
+
+
+def begun(*steps: Any, task: Any = None, **keys: Any) -> Story:
+    """A run that has started."""
+    story = Story(workflow(*steps, **keys), task=task)
+    story.starts()
+    return story
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["each/a", "each#1/a", "each[00]/a", "each[0]/a[0]", "fix/b", "fix[0]/b", "fix#0/b", "p[0]/c"],
+)
+@pytest.mark.parametrize("deed", ["skips", "retries", "lets_go"])
+def test_a_path_that_names_no_item_or_iteration_is_no_node(path: str, deed: str) -> None:
+    """A person who leaves out the number of the item is told so, and nothing is counted wrongly."""
+    story = begun(
+        foreach("each", items=[1, 2], steps=[ask("a")]),
+        repeat("fix", steps=[ask("b")], until="true", most=1),
+        parallel("p", steps=[ask("c")]),
+    )
+    assert getattr(story, deed)(path) == [f"refused: the run has no node {path!r}"]
+
+
+def test_a_fallback_does_not_begin_when_its_step_is_ended_in_the_same_moment() -> None:
+    """The run fails elsewhere just when a container has failed and its fallback is about to open:
+    the container is cancelled, and nobody is asked any more."""
+    story = Story(
+        workflow(
+            parallel("p", steps=[compute("a", values=BROKEN)], fallback=[ask("b")]),
+            compute("q0", values={"y": 1}),
+            compute("q", "q0", values=BROKEN),
+        )
+    )
+    assert story.starts() == ["end failed"]
+    assert story.node("p") == "cancelled"
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_a_required_step_of_a_fallback_counts_like_any_other(
+    is_repeated: bool, is_asked: bool
+) -> None:
+    """Where the fallback did not run the run stopped, inside of an item as well as outside."""
+    step = ask("x", fallback=[ask("r", required=True)])
+    story = begun(foreach("each", items=[1], steps=[step]) if is_repeated else step)
+    path = "each[0]/x" if is_repeated else "x"
+    if is_asked:
+        story.replies(path, error="refused")
+        story.passes(f"{path}/fallback/r")
+    else:
+        story.passes(path)
+    assert story.status == ("succeeded" if is_asked else "stopped")
+
+
+def test_the_fallback_of_a_loop_reads_what_its_last_iteration_said() -> None:
+    """`state.qa_status` means the loop's own step there, as it does for those who follow."""
+    story = begun(
+        repeat(
+            "fix",
+            steps=[ask("qa")],
+            until="state.qa_status == 'pass'",
+            most=1,
+            fallback=[ask("tell", condition="state.qa_status == 'fail'")],
+        )
+    )
+    assert story.replies("fix#1/qa", verdict="fail") == ["ask fix/fallback/tell #1"]
+
+
+def test_those_who_follow_a_loop_read_the_steps_of_its_fallback() -> None:
+    """A fallback stands beside the iterations, not inside of one."""
+    story = begun(
+        repeat("fix", steps=[ask("qa")], until="false", most=1, fallback=[ask("tell")]),
+        ask("next", "fix", condition="state.tell_status == 'pass'"),
+    )
+    story.replies("fix#1/qa", verdict="fail")
+    assert story.passes("fix/fallback/tell") == ["ask next #1"]
+
+
+def test_a_resumed_run_goes_on_in_the_same_order_whoever_held_its_state() -> None:
+    """Stores give the nodes of a run back in any order."""
+    story = begun(ask("first"), *(ask(f"n{at}", "first") for at in range(12)))
+    story.pauses()
+    story.passes("first")
+    run = story.run
+    backwards = PMap(dict(reversed(list(run.nodes.items()))))
+    stored = RunState(run.id, run.head, run.record, backwards, run.scopes, run.results, run.values)
+    resumed = ResumeRequested(id="e-99", run=RUN, at_ms=story.at_ms)
+    after = [decide(story.definition, state, resumed).commands for state in (run, stored)]
+    assert after[0] == after[1]
+    asked = [command.node for command in after[0] if type(command).__name__ == "SendRequest"]
+    assert asked == [f"n{at}" for at in range(12)]
+
+
+def test_what_succeeded_in_a_container_stays_when_a_round_ends_before_it_began() -> None:
+    """A second round whose files could not be prepared takes nothing away from the third."""
+    story = begun(
+        parallel("p", steps=[ask("a"), ask("b", "a")]), task={"repo": "/r"}, uses_files=True
+    )
+    story.passes("@prepare", files={"repo": "/r"})
+    story.passes("p/a")
+    story.replies("p/b", error="refused")
+    story.passes("@release")
+    story.retries()
+    story.replies("@prepare", error="step_error")
+    story.passes("@release")
+    story.retries()
+    assert story.passes("@prepare", files={"repo": "/r"}) == ["ask p/b #2"]
