@@ -461,7 +461,7 @@ def test_a_node_whose_patch_lands_can_be_skipped() -> None:
         ("nobody", "refused: the run has no node 'nobody'"),
         ("p/x", "refused: p/x is in a block that is not running"),
         ("fix/x", "refused: the run has no node 'fix/x'"),
-        ("fix#1/x", "refused: fix#1/x is in a block that is not running"),
+        ("fix#2/x", "refused: fix#2/x is in a block that is not running"),
         ("done", "ignored: late"),
     ],
 )
