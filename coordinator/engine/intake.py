@@ -18,12 +18,16 @@ from coordinator.core.tasks import TaskError, normalise_task
 from coordinator.engine.catalogue import (
     Catalogue,
     DefinitionMissingError,
-    DefinitionUnusableError,
     UnknownDefinitionError,
     UnknownWorkflowError,
 )
 from coordinator.messages import BadMessageError, task_from_delivery
-from coordinator.ports import Delivery, SourceKind
+from coordinator.ports import (
+    Delivery,
+    SourceKind,
+    StoreUnavailableError,
+    StoreUnsuitableError,
+)
 
 POISONED_AFTER: Final = 5
 """Deliveries of one entry after which a failing one is given up."""
@@ -103,11 +107,13 @@ class Intake:
         problem, workflow, params = child.problem, None, child.params
         try:
             workflow = await self.catalogue.workflow(child.digest)
-        except DefinitionUnusableError as error:
+        except (StoreUnavailableError, StoreUnsuitableError):
+            raise
+        except Exception as error:  # a bug of ours too: somebody waits for an answer
             is_last_try = delivery.deliveries >= POISONED_AFTER
             if not (is_last_try or isinstance(error, DefinitionMissingError)):
                 raise
-            problem = problem or str(error)
+            problem = problem or str(error) or type(error).__name__
         if workflow is not None and not problem:
             params, problems = self._check_params(workflow, child.params)
             problem = f"params of {workflow.id}: {'; '.join(problems)}" if problems else ""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from coordinator.core.definition import Ask
-from coordinator.core.ids import RunId
+from coordinator.core.events import Replied
+from coordinator.core.ids import Digest, RunId
 from coordinator.core.state import RunState
+from coordinator.messages import event_from_delivery
 from coordinator.ports import Request
 from tests.contracts.building import first as first_of_parent
 from tests.contracts.test_children import CHILD, begin
@@ -230,6 +233,27 @@ async def test_a_beginning_that_is_delivered_twice_begins_one_run(world: World) 
 
     assert await world.store().revisions([CHILD]) == [1]
     assert await world.desk().dead_letters() == []
+
+
+async def test_a_child_whose_definition_nobody_can_use_answers_its_parent_in_the_end(
+    world: World,
+) -> None:
+    settler, source = settler_of(world, "c1", Remembering())
+    asked = begin(digest="sha256:" + "2" * 64)
+    await world.definitions().put({Digest(str(asked.payload["digest"])): b'{"format": 1}'})
+    await world.store().commit([first_of_parent(commands=[asked])])
+    [beginning] = await read_all(source, 1)
+
+    await settler.settle([beginning])  # another coordinator may know how to use it
+    assert await world.store().revisions([CHILD]) == [0]
+    await settler.settle([replace(beginning, deliveries=5)])
+
+    assert await world.store().revisions([CHILD]) == [1]
+    [answer] = await read_all(source, 1)
+    told = event_from_delivery(answer)
+    assert isinstance(told, Replied)
+    assert told.failure is not None
+    assert "hashes to" in told.failure.message
 
 
 async def test_a_loaded_file_brings_the_workflows_that_it_runs(
