@@ -13,6 +13,7 @@ from coordinator.definitions.rules import Severity
 from coordinator.simulation.expectation import names_a_node, near_path
 from coordinator.simulation.paths import every_path
 from coordinator.simulation.scenario import Scenario
+from coordinator.simulation.script import SIGNAL
 
 
 def check_fit(scenario: Scenario, workflow: Workflow, faults: Faults) -> None:
@@ -47,7 +48,7 @@ def _tell(
 def _check_signals(scenario: Scenario, workflow: Workflow, report: Reporter) -> None:
     awaited = _awaited(workflow)
     for index, signal in enumerate(scenario.script.signals):
-        if signal.name and signal.name not in awaited:
+        if signal.kind == SIGNAL and signal.name not in awaited:
             near = report.faults.did_you_mean(signal.name, awaited)
             message = f'nothing in {workflow.id} waits for the signal "{signal.name}"'
             at = ("signals", index, signal.kind)

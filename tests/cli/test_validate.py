@@ -227,6 +227,8 @@ def test_a_signal_that_nothing_waits_for_is_a_warning(shell: Shell) -> None:
     text = "workflow: good.yml\nsignals: [{at: 1m, signal: %s}]\nexpect: {status: succeeded}\n"
     shell.write("a.scenario.yml", text % "go-on")
     assert shell("validate", "a.scenario.yml", "--strict").code == 0
+    shell.write("a.scenario.yml", text.replace("signal: %s", "advance: auto"))
+    assert shell("validate", "a.scenario.yml", "--strict").out.endswith("0 warnings\n")
     shell.write("a.scenario.yml", text % "go-onn")
     [fault] = shell("validate", "a.scenario.yml", "--format", "json").json["faults"]
     assert (fault["rule"], fault["line"], fault["severity"]) == ("WF090", 2, "warning")

@@ -19,7 +19,14 @@ from coordinator.core.definition import (
     Wait,
     Workflow,
 )
-from coordinator.core.events import Answered, TimerFired, TimerKind
+from coordinator.core.events import (
+    Answered,
+    ContinueRequested,
+    RetryRequested,
+    SkipRequested,
+    TimerFired,
+    TimerKind,
+)
 from coordinator.core.ids import static_path
 from coordinator.core.report import NodeRow, rows
 from coordinator.simulation import Simulation
@@ -27,6 +34,7 @@ from coordinator.simulation import Simulation
 Demand = tuple[str, str]
 """The static path of a step, and what it has to be seen doing."""
 
+_BY_HAND = {RetryRequested: "retry", SkipRequested: "skip", ContinueRequested: "continue"}
 _ESCALATED = ("retry", "skip", "continue", "abort")
 _UNMET = "its condition does not hold"
 
@@ -104,6 +112,8 @@ def shown(simulation: Simulation) -> set[Demand]:
     for event in simulation.events:
         if isinstance(event, Answered):
             found.add((static_path(event.node), event.answer))
+        if isinstance(event, RetryRequested | SkipRequested | ContinueRequested):
+            found.add((static_path(event.node), _BY_HAND[type(event)]))
         if isinstance(event, TimerFired) and event.kind is TimerKind.DEADLINE:
             found.add((static_path(event.node), "is decided by the deadline"))
     return found

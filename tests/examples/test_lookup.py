@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.config import load_settings
 from coordinator.shipped import EXAMPLES, example_files, shipped_files, shipped_folder
 from coordinator.wiring import compile_files
 from tests.cli.conftest import Shell
@@ -33,7 +34,7 @@ def test_a_coordinator_serves_no_examples(project: Shell) -> None:
         for path in project.folder.rglob("*.y*ml")
     }
     assert any(path.startswith(EXAMPLES) for path in files)
-    served = compile_files(files)
+    served = compile_files(files, load_settings({}, {}))
     assert (set(served.workflows), set(served.personas)) == ({"hello"}, {"greeter"})
     assert served.faults == ()
 
