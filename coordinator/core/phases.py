@@ -317,19 +317,26 @@ def _stop_all(turn: Turn) -> None:
         return  # `reopened` ends it
     if turn.record.phase is Phase.PREPARING:
         if not turn.node(PREPARE).status.is_settled:
-            end_attempt(turn, PREPARE, stop=True)
-            settle(turn, PREPARE, NodeStatus.CANCELLED, reason="cancelled")
+            _stop_own(turn, PREPARE, "cancelled")
         return
     for own in (ROLLBACK, RELEASE):
         if turn.node(own).status in (NodeStatus.RUNNING, NodeStatus.BACKING_OFF):
-            end_attempt(turn, own, stop=True)
-            settle(turn, own, NodeStatus.CANCELLED, reason="terminated")
+            _stop_own(turn, own, "terminated")
     for scope in PHASE_SCOPES:
         shut(turn, scope, anew=True)
     if turn.record.phase is Phase.UNDO:
-        for path, state in {**turn.state.scopes, **turn.scopes}.items():
-            if path.endswith("/undo") and state is not None and (state.unsettled or state.kept):
-                shut(turn, path)
+        _stop_undo(turn)
+
+
+def _stop_own(turn: Turn, path: str, reason: str) -> None:
+    end_attempt(turn, path, stop=True)
+    settle(turn, path, NodeStatus.CANCELLED, reason=reason)
+
+
+def _stop_undo(turn: Turn) -> None:
+    for path, state in {**turn.state.scopes, **turn.scopes}.items():
+        if path.endswith("/undo") and state is not None and (state.unsettled or state.kept):
+            shut(turn, path)
 
 
 def pause(turn: Turn) -> None:
