@@ -107,6 +107,17 @@ outputs: {last: "{{ steps.more.verdict }}"}
 """Run by `outer`, on its files."""
 
 
+ALONE: Final = """\
+name: alone
+version: "1.0.0"
+concurrency: {key: one}
+steps:
+  - {id: come, type: persona-request, persona: planner}
+  - {id: go, type: persona-request, persona: planner, dependencies: [come]}
+"""
+"""Of which one run goes at a time."""
+
+
 def definitions(effects: Path, go: Path) -> dict[str, str]:
     """The files of the definitions' repository.
 
@@ -115,6 +126,7 @@ def definitions(effects: Path, go: Path) -> dict[str, str]:
     """
     files = {"workflows/fix.yml": FIX, "workflows/wait.yml": WAIT, "workflows/pause.yml": PAUSE}
     files |= {"workflows/outer.yml": OUTER, "workflows/inner.yml": INNER}
+    files |= {"workflows/alone.yml": ALONE}
     for name, (code, mode) in _PERSONAS.items():
         argv = ["python3", "-I", "-S", "-c", code, str(effects), str(go)]
         persona = {"name": name, "kind": "command", "files": mode, "command": argv}

@@ -72,7 +72,7 @@ class Spectator:
             if kind == "stream" and not name.startswith("ctl:"):
                 left = await self.say("XLEN", key), await self._pending(key)
                 found |= {name: left} if any(left) else {}
-            elif name in ("timers", "open"):
+            elif name in ("timers", "open") or name.startswith("key:"):
                 found[name] = await self.say("ZRANGE", key, 0, -1)
             elif name == "waiting-on-humans":
                 found[name] = await self.say("HKEYS", key)
