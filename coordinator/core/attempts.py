@@ -257,9 +257,9 @@ def on_landed(turn: Turn, land_path: str) -> None:
     path = land_path.removesuffix(LAND)
     landed, state = turn.node(land_path), turn.node(path)
     turn.results[f"{path}@patch"] = None
+    turn.note(land_path, anew(landed, 0))
     if state.status is not NodeStatus.RUNNING:
         return
-    turn.note(land_path, anew(landed, 0))
     if landed.status is NodeStatus.SUCCEEDED:
         succeed(turn, path, verdict=state.verdict, result=turn.result(path))
         return

@@ -129,6 +129,8 @@ def record_from(data: Json) -> RunRecord:
         known["phase"] = Phase(known["phase"])
     if "agenda" in known:
         known["agenda"] = tuple(tuple(item) for item in known["agenda"])
+    if "undoing" in known:
+        known["undoing"] = tuple(known["undoing"])
     return RunRecord(**known)
 
 

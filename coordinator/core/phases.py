@@ -4,7 +4,7 @@ release.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from itertools import pairwise
 from typing import Final
 
@@ -21,6 +21,7 @@ from coordinator.core.slots import NoKeyError, ask_for_slot, is_awaited, release
 from coordinator.core.state import NodeStatus, Phase, RunStatus
 from coordinator.core.templates import TemplateError
 from coordinator.core.turn import (
+    CHUNK,
     PHASE_SCOPES,
     PREPARE,
     RELEASE,
@@ -156,8 +157,19 @@ def _opens(turn: Turn, phase: Phase) -> bool:
 
 def _open_next_undo(turn: Turn) -> bool:
     undone = {path for path, node in turn.definition.nodes.items() if node.undo}
-    if not undone:
+    waiting = turn.record.undoing or (_to_undo(turn, undone) if undone else ())
+    if not waiting:
         return False
+    *rest, path = waiting
+    own = f"{static_path(path)}/undo/"
+    has_own = any(inner.startswith(own) for inner in undone)  # then they settle after the rest
+    turn.record = turn.record._replace(undoing=() if has_own else tuple(rest))
+    open_scope(turn, f"{path}/undo")
+    return True
+
+
+def _to_undo(turn: Turn, undone: Set[str]) -> list[str]:
+    """The last nodes to settle of those that are to be undone."""
     waiting = [
         (state.settled, path)
         for path, state in {**turn.state.nodes, **turn.nodes}.items()
@@ -166,10 +178,7 @@ def _open_next_undo(turn: Turn) -> bool:
         and static_path(path) in undone
         and turn.scope(f"{path}/undo") is None
     ]
-    if not waiting:
-        return False
-    open_scope(turn, f"{max(waiting)[1]}/undo")
-    return True
+    return [path for _, path in sorted(waiting)[-CHUNK:]]
 
 
 def _roll_back(turn: Turn) -> bool:
@@ -316,11 +325,10 @@ def _stop_all(turn: Turn) -> None:
     if turn.definition.concurrency is not None and ("reopened",) in turn.agenda:
         return  # `reopened` ends it
     if turn.record.phase is Phase.PREPARING:
-        if not turn.node(PREPARE).status.is_settled:
-            _stop_own(turn, PREPARE, "cancelled")
+        _stop_own(turn, PREPARE, "cancelled")
         return
     for own in (ROLLBACK, RELEASE):
-        if turn.node(own).status in (NodeStatus.RUNNING, NodeStatus.BACKING_OFF):
+        if turn.node(own).status is not NodeStatus.PENDING:
             _stop_own(turn, own, "terminated")
     for scope in PHASE_SCOPES:
         shut(turn, scope, anew=True)
@@ -329,8 +337,9 @@ def _stop_all(turn: Turn) -> None:
 
 
 def _stop_own(turn: Turn, path: str, reason: str) -> None:
-    end_attempt(turn, path, stop=True)
-    settle(turn, path, NodeStatus.CANCELLED, reason=reason)
+    if not turn.node(path).status.is_settled:
+        end_attempt(turn, path, stop=True)
+        settle(turn, path, NodeStatus.CANCELLED, reason=reason)
 
 
 def _stop_undo(turn: Turn) -> None:

@@ -53,6 +53,7 @@ def reopen(turn: Turn, event: RetryRequested) -> None:
         error=None,
         outputs=None,
         rolls_back=False,
+        undoing=(),
         ended_ms=0,
     )
     turn.starts = 0
@@ -203,18 +204,25 @@ def _forced(graph: Graph, scope: str, named: str) -> Set[str]:
 
 
 def _undone(turn: Turn) -> Set[str]:
-    """The nodes whose `undo` ran, and the containers that they are in."""
-    found: set[str] = set()
+    """The nodes whose `undo` ran, and the containers and scopes that they are in."""
+    if turn.undone is None:
+        turn.undone = _found_undone(turn)
+    return turn.undone
+
+
+def _found_undone(turn: Turn) -> Set[str]:
+    nodes: set[str] = set()
+    scopes: set[str] = set()
     for scope, state in turn.state.scopes.items():
         path = scope.removesuffix("/undo")
         if path == scope or state is None:
             continue
-        while path and path not in found:
-            found.add(path)
+        while path and path not in nodes:
+            nodes.add(path)
             around = parent_scope(path)
-            found.add(around)
+            scopes.add(around)
             path = owner_of(around) if around else ""
-    return found
+    return nodes | scopes
 
 
 def _is_unfinished(state: NodeState) -> bool:

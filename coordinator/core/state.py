@@ -296,6 +296,8 @@ class RunRecord(NamedTuple):
     """The entry that told last where `files` are; empty where they are as the run began with."""
     agenda: tuple[tuple[str, ...], ...] = ()
     """Work that did not fit into the last commit."""
+    undoing: tuple[str, ...] = ()
+    """Nodes that are undone next, some at a time; the one that settled last comes last."""
     outputs: object = None
     ended_ms: int = 0
     artifacts: int = 0

@@ -9,7 +9,7 @@ the rest of the agenda is saved with the run and goes on with a `Continued` even
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 from coordinator.core.commands import ClearTimer, Command, SetTimer
@@ -97,6 +97,8 @@ class Turn:
         self.agenda: deque[Item] = deque(state.record.agenda)
         self.ignored = ""
         self.refused = ""
+        self.undone: Set[str] | None = None
+        """What `reopen` has to know of all scopes; found once."""
 
     # What is
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from coordinator.core.definition import Ask, Channel, Node, Workflow
 from coordinator.core.report import NodeRow, rows
 from coordinator.core.slots import waits_for_slot
-from coordinator.core.state import NodeState, NodeStatus, RunState, RunStatus
+from coordinator.core.state import SETTLED, NodeState, NodeStatus, RunState, RunStatus
 from coordinator.core.turn import LAND, OWN_NODES, PREPARE, child_path, parent_scope
 
 _S = NodeStatus
@@ -97,12 +97,15 @@ def _of_queue(state: RunState, serving: Serving) -> str:
 def _own_work(state: RunState) -> Iterator[Wait]:
     for path, known in state.nodes.items():
         name = path[path.rfind("@") :] if "@" in path else ""
-        if name not in OWN_NODES or known.status.is_settled:
+        is_under_way = known.status not in (_S.PENDING, *SETTLED)
+        if name not in OWN_NODES or not is_under_way:
             continue
         shown = path.removesuffix(name)
         what = {PREPARE: "getting the repository ready", LAND: "applying its changes"}
         doing = what.get(name, "cleaning up")
-        if known.status is _S.BACKING_OFF:
+        if known.status is _S.READY:
+            yield Wait(shown, "paused", f"{doing} comes when the run goes on")
+        elif known.status is _S.BACKING_OFF:
             again = f"{doing} is tried again after a pause{_after(known)}"
             yield Wait(shown, "timer", again)
         else:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
+from coordinator.core import containers, flow, items, phases, reopen, signals, turn
 from coordinator.core.commands import (
     AcquireSlot,
     AskHuman,
@@ -263,3 +268,14 @@ def _in_words(command: Command) -> str:
             return "continue later"
         case _:
             return ""
+
+
+@contextmanager
+def small_commits() -> Iterator[None]:
+    """Commits that hold next to nothing, so that events come in the middle of all work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turn, "MAX_COMMANDS", 2)
+        patch.setattr(turn, "MAX_NODE_CHANGES", 5)
+        for module in (containers, flow, items, phases, reopen, signals):
+            patch.setattr(module, "CHUNK", 2)
+        yield

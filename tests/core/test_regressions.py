@@ -10,8 +10,10 @@ from coordinator.core.decide import decide
 from coordinator.core.events import ResumeRequested
 from coordinator.core.pmap import PMap
 from coordinator.core.state import RunState
+from coordinator.core.turn import CHUNK
+from coordinator.core.why import Serving, waits
 from tests.core.build import ask, compute, foreach, parallel, repeat, workflow
-from tests.core.story import RUN, Story
+from tests.core.story import RUN, Story, small_commits
 
 BROKEN: Any = {"x": "{{ state.nobody_wrote_this }}"}
 """Values of a `set` that cannot be rendered, so that it fails at once."""
@@ -123,3 +125,71 @@ def test_what_succeeded_in_a_container_stays_when_a_round_ends_before_it_began()
     story.passes("@release")
     story.retries()
     assert story.passes("@prepare", files={"repo": "/r"}) == ["ask p/b #2"]
+
+
+def test_a_step_inside_of_two_containers_that_was_undone_runs_again() -> None:
+    """Both containers had succeeded, and what they had done was undone when another step failed."""
+    inner = parallel("q", steps=[ask("x", undo=[ask("u")]), ask("y")])
+    story = begun(parallel("p", steps=[inner, ask("w")]), ask("z", "p"))
+    for path in ("p/q/x", "p/q/y", "p/w"):
+        story.passes(path)
+    story.replies("z", error="refused")
+    story.passes("p/q/x/undo/u")
+    assert story.retries() == ["reopen", "ask p/q/x #2"]
+
+
+def test_many_steps_are_undone_in_the_reverse_of_the_order_in_which_they_settled() -> None:
+    """However many there are, each is looked for once."""
+    names = [f"n{at}" for at in range(2 * CHUNK + 10)]
+    story = begun(*(ask(name, undo=[ask(f"u{name}")]) for name in names), ask("last", *names))
+    for name in names:
+        story.passes(name)
+    story.replies("last", error="refused")
+    undone = []
+    while story.requests:
+        [path] = story.requests
+        undone.append(path.partition("/")[0])
+        story.passes(path)
+    assert undone == names[::-1]
+
+
+def test_what_was_done_to_undo_a_step_is_undone_before_the_steps_that_settled_earlier() -> None:
+    """Steps of `undo` settle as well; the order is that of all of them."""
+    inner = ask("u", undo=[ask("v")])
+    story = begun(ask("a", undo=[ask("w")]), ask("b", "a", undo=[inner]), ask("c", "b"))
+    story.passes("a")
+    story.passes("b")
+    assert story.replies("c", error="refused") == ["ask b/undo/u #1"]
+    assert story.passes("b/undo/u") == ["ask b/undo/u/undo/v #1"]
+    assert story.passes("b/undo/u/undo/v") == ["ask a/undo/w #1"]
+
+
+def test_a_step_that_is_retried_just_when_its_patch_has_landed_can_land_again() -> None:
+    """Word of the landing waits behind other work, and comes after the retry."""
+    patch = {"base": "r0", "diff": "d"}
+    with small_commits():
+        story = begun(ask("a", files="patch"), task={"repo": "/r"}, uses_files=True)
+        story.passes("@prepare", files={"repo": "/r"})
+        for attempt in (1, 2):
+            while story.run.record.agenda:
+                story.continues()
+            story.passes("a", patch=patch)
+            story.continues()
+            assert story.requests["a@land"].attempt == attempt
+            story.passes("a@land")
+            assert story.run.record.agenda
+            if attempt == 1:
+                story.retries("a")
+        story.continues()
+        assert story.node("a") == "succeeded"
+
+
+def test_nobody_waits_for_a_patch_that_has_landed() -> None:
+    """`runs show` does not tell of work that is done."""
+    story = begun(ask("a", files="patch"), ask("b", "a"), task={"repo": "/r"}, uses_files=True)
+    story.passes("@prepare", files={"repo": "/r"})
+    story.passes("a", patch={"base": "r0", "diff": "d"})
+    serving = Serving(personas=["b"])
+    assert [wait.path for wait in waits(story.definition, story.run, serving)][:1] == ["a"]
+    story.passes("a@land")
+    assert [wait.path for wait in waits(story.definition, story.run, serving)] == ["b"]

@@ -7,37 +7,23 @@ in a pause, the state that came in stays as it was, and a run that was stored go
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coordinator.core import containers, flow, items, reopen, signals, turn
 from coordinator.core.decide import decide
 from coordinator.core.state import RunState
-from tests.core.story import Story
+from tests.core.story import Story, small_commits
 from tests.core.walk_audit import check_end
 from tests.core.walk_player import Player, written
+from tests.core.walk_reference import Reference
 from tests.core.walk_shapes import make_shape
 
 numbers = st.integers(0, 10**9)
 
 
-@contextmanager
-def small_commits() -> Iterator[None]:
-    """Commits that hold next to nothing, so that events come in the middle of all work."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(turn, "MAX_COMMANDS", 2)
-        patch.setattr(turn, "MAX_NODE_CHANGES", 5)
-        for module in (containers, flow, items, reopen, signals):
-            patch.setattr(module, "CHUNK", 2)
-        yield
-
-
 def _check(story: Story) -> None:
     check_end(story)
+    Reference(story).check()
     state: RunState | None = None
     for event in story.events:
         state = decide(story.definition, state, event).state

@@ -38,7 +38,9 @@ class Audit:
             if "@" not in path and state.status in _IN_FLIGHT:
                 self._in_flight(path, state)
         if not self.run.record.status.is_final and not self.run.record.paused_ms:
-            assert self.story.requests or self.run.record.waiting, f"stuck: {self.story.nodes}"
+            is_queued = self.story.asked_slot is not None and not self.run.record.granted_ms
+            goes_on = self.story.requests or self.run.record.waiting or is_queued
+            assert goes_on, f"stuck: {self.story.nodes}"
 
     # What is outside belongs to a node that wants it
 
@@ -56,6 +58,10 @@ class Audit:
         assert open_ == questions, "questions in the inbox"
         waiting = sum(one.status in _WAITS or one.is_held for one in self.nodes.values())
         assert (record.running, record.waiting) == (len(requests), waiting), "counts"
+        is_open = not record.status.is_final
+        assert is_open or story.asked_slot is None, "a slot that is held"
+        undone = [s for p, s in self.scopes.items() if p.endswith("/undo")]
+        assert sum(bool(one.unsettled or one.kept) for one in undone) <= 1, "undo goes one by one"
         for path, attempt, kind in story.timers:
             self._timer(path, attempt, kind)
         for path, state in self.nodes.items():
@@ -174,6 +180,8 @@ class Audit:
             return False
         if is_of_phase(scope):
             return record.phase.value == (scope.rpartition("/")[2] or Phase.MAIN)
+        if "#" in scope[len(owner_of(scope)) :] and scope != inside_of(self.turn, owner_of(scope)):
+            return False
         owner = self.nodes[owner_of(scope)]
         is_left = scope.endswith("]") and self.scopes[owner_of(scope)].left > 0
         return owner.status is _S.RUNNING and not owner.goes_on and not is_left
@@ -231,6 +239,7 @@ def check_end(story: Story) -> None:
     assert not story.questions, f"left in the inbox: {list(story.questions)}"
     assert not story.timers, f"left in the timers: {list(story.timers)}"
     assert (record.running, record.waiting, record.agenda) == (0, 0, ())
+    assert story.asked_slot is None, "the run has ended and holds a slot of its key"
     for scope, tally in story.run.scopes.items():
         assert (tally.kept, tally.is_kept) == (0, False), f"{scope} keeps something at the end"
         assert not tally.patchers, f"{scope} waits for patches at the end"

@@ -25,7 +25,7 @@ from coordinator.core.events import (
 from coordinator.core.jsontext import dump, parse
 from coordinator.core.pmap import PMap
 from coordinator.core.report import rows
-from coordinator.core.state import RunState
+from coordinator.core.state import Phase, RunState
 from coordinator.core.turn import MAX_COMMANDS, MAX_NODE_CHANGES
 from coordinator.core.why import Serving, endings, waits
 from tests.core.story import Story
@@ -147,7 +147,9 @@ class Audited(Story):
     ) -> None:
         rows(self.definition, self.run)
         endings(self.definition, self.run)
-        waits(self.definition, self.run, Serving())
+        for wait in waits(self.definition, self.run, Serving()):
+            known = self.run.nodes.get(wait.path)
+            assert known is None or not known.status.is_settled, f"{wait.path} waits for nothing"
         assert written(before) == text, "a decision changed the state that it was given"
         now = written(self.run)
         assert written(read(now, self.run.id, backwards=False)) == now, "the codec"
@@ -225,6 +227,8 @@ class Player:
         choices += [lambda path=path: self._answer(path) for path in sorted(story.questions)]
         timers = [key for key in sorted(story.timers) if key[2] in ("retry", "wait")]
         choices += [lambda key=key: story.fires(key[0], key[2], key[1]) for key in timers]
+        if self._is_queued():
+            choices.append(self._slot)
         if any(node.awaited_signal for node in story.run.nodes.values()):
             choices.append(self._signal)
         if any(node.is_held for node in story.run.nodes.values()):
@@ -234,6 +238,20 @@ class Player:
         else:
             assert story.run.record.paused_ms, f"stuck: {story.nodes}"
             story.resumes()
+
+    def _is_queued(self) -> bool:
+        record = self.story.run.record
+        return record.phase is Phase.QUEUED and not record.granted_ms
+
+    def _slot(self) -> None:
+        """Word of the slot that the run asked for, now or earlier."""
+        attempt = self.story.run.record.slot_attempt
+        if self.chance(0.2):
+            attempt = max(attempt - 1, 0)
+        if self.chance(0.9):
+            self.story.is_granted(attempt)
+        else:
+            self.story.is_refused("another", attempt)
 
     def _signal(self) -> None:
         known = sorted(self.story.definition.signals) or ["nobody"]
@@ -304,6 +322,7 @@ class Player:
             (3, lambda: self.story.skips(self._some_node(), by="ann")),
             (4, lambda: self.story.retries(self._some_node())),
             (2, lambda: self.story.lets_go(self._some_node())),
+            (1, self._slot),
             (1, lambda: self.story.patches(n=self.random.choice([1, None, [1, 2]]))),
             (1, lambda: self.story.advances(self.random.choice(["auto", "manual"]))),
             (1, lambda: self.story.cancels() if self.steps > 4 else None),

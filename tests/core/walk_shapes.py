@@ -60,6 +60,8 @@ class Shape:
         if self.chance(0.1):
             keys["max_steps"] = self.random.randint(2, 12)
         keys["uses_files"] = self.chance(0.4)
+        if self.chance(0.15):
+            keys["concurrency"] = {"key": "k" if self.chance(0.8) else "{{ task.missing }}"}
         steps = self.steps(self.random.choice([1, 2, 2, 3]))
         return workflow(*steps, outputs={"last": "{{ state.n | default(none) }}"}, **keys)
 
