@@ -9,7 +9,7 @@ import pytest
 from tests import servers
 from tests.contracts.worlds import MemoryWorld, RedisWorld, World
 
-_REAL = [kind for kind in servers.KINDS if kind != "fakeredis" and servers.is_available(kind)]
+REAL = [kind for kind in servers.KINDS if kind != "fakeredis" and servers.is_available(kind)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,7 +18,7 @@ def _servers() -> Iterator[None]:
     servers.stop_all()
 
 
-@pytest.fixture(params=["memory", "fakeredis", *_REAL])
+@pytest.fixture(params=["memory", "fakeredis", *REAL])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """An empty installation."""
     kind = request.param
@@ -27,7 +27,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     await made.close()
 
 
-@pytest.fixture(params=_REAL)
+@pytest.fixture(params=REAL)
 async def real(request: pytest.FixtureRequest) -> AsyncIterator[RedisWorld]:
     """An empty installation on a real server."""
     made = RedisWorld(servers.url_of(request.param))
