@@ -40,7 +40,7 @@ from coordinator.core.settle import (
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.success import succeed
 from coordinator.core.templates import TemplateError, Value
-from coordinator.core.turn import LAND, Turn, parent_scope
+from coordinator.core.turn import LAND, PATCH, Turn, parent_scope
 from coordinator.core.waits import on_time, rendered_ms
 
 _HUMANS: Final = (NodeStatus.WAITING, NodeStatus.AWAITING_REVIEW)
@@ -88,6 +88,7 @@ def _begun(turn: Turn, state: NodeState, channel: Channel) -> NodeState:
         status=NodeStatus.WAITING if is_human else NodeStatus.RUNNING,
         attempt=state.attempt + 1,
         started_ms=state.started_ms or turn.at_ms,
+        verdict=None,
         reason="waits for a human" if is_human else "",
         child="",
     )
@@ -239,7 +240,7 @@ def gate_failure(node: Node, verdict: str | None) -> Failure | None:
 
 
 def _land(turn: Turn, path: str, patch: Mapping[str, object]) -> None:
-    turn.results[f"{path}@patch"] = dict(patch)
+    turn.results[path + PATCH] = dict(patch)
     turn.note(path, turn.node(path)._replace(is_handed_on=True))
     if is_first_to_land(turn, path):
         turn.push("land", path)
@@ -256,9 +257,9 @@ def on_landed(turn: Turn, land_path: str) -> None:
     """The patch was applied, or could not be: the node that made it comes to its end."""
     path = land_path.removesuffix(LAND)
     landed, state = turn.node(land_path), turn.node(path)
-    turn.results[f"{path}@patch"] = None
+    turn.results[path + PATCH] = None
     turn.note(land_path, anew(landed, 0))
-    if state.status is not NodeStatus.RUNNING:
+    if not state.is_handed_on:  # it was ended, or asked again
         return
     if landed.status is NodeStatus.SUCCEEDED:
         succeed(turn, path, verdict=state.verdict, result=turn.result(path))

@@ -36,6 +36,7 @@ def begun(turn: Turn, state: NodeState) -> NodeState:
         attempt=state.attempt + 1,
         started_ms=state.started_ms or turn.at_ms,
         reason="",
+        verdict=None,
         error=None,
         is_handed_on=False,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coordinator.core.commands import AskHuman
-from coordinator.core.definition import Ask, Backoff, Node, OnErrorAction, Retry
+from coordinator.core.definition import Ask, Backoff, ErrorClass, Node, OnErrorAction, Retry
 from coordinator.core.events import Failure, TimerKind
 from coordinator.core.ids import jitter
 from coordinator.core.kept import shut_kept
@@ -78,8 +78,8 @@ def _give_up(turn: Turn, path: str, node: Node, state: NodeState, failure: Failu
         case OnErrorAction.CONTINUE:
             turn.note(path, turn.node(path)._replace(is_tolerated=True))
             settle(turn, path, NodeStatus.FAILED, reason=f"tolerated: {failure.message[:200]}")
-        case OnErrorAction.FALLBACK if on_error.persona and not state.persona and _asks(node):
-            turn.note(path, turn.node(path)._replace(persona=on_error.persona))
+        case OnErrorAction.FALLBACK if _may_ask_another(node, state, failure):
+            turn.note(path, turn.node(path)._replace(persona=on_error.persona or ""))
             try_again(turn, path)
         case OnErrorAction.FALLBACK if on_error.graph and not turn.scope(f"{path}/fallback"):
             handed_on = turn.node(path)._replace(status=NodeStatus.RUNNING, is_handed_on=True)
@@ -94,8 +94,11 @@ def _give_up(turn: Turn, path: str, node: Node, state: NodeState, failure: Failu
             settle(turn, path, NodeStatus.FAILED, reason=failure.message[:200])
 
 
-def _asks(node: Node) -> bool:
-    return isinstance(node.primitive, Ask)
+def _may_ask_another(node: Node, state: NodeState, failure: Failure) -> bool:
+    """Whether the persona named as fallback is asked; out of steps (`max_steps`) none is."""
+    is_first = bool(node.on_error.persona) and not state.persona
+    has_steps_left = failure.error_class != ErrorClass.EXHAUSTED
+    return is_first and has_steps_left and isinstance(node.primitive, Ask)
 
 
 def escalate(turn: Turn, path: str, node: Node) -> None:

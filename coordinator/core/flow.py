@@ -30,6 +30,7 @@ from coordinator.core.definition import (
 from coordinator.core.events import MANUAL, Failure
 from coordinator.core.expressions import ExpressionError
 from coordinator.core.failures import fail
+from coordinator.core.forgetting import forget_children
 from coordinator.core.items import begin_items, cancel_items
 from coordinator.core.kept import is_of_phase, shut_kept
 from coordinator.core.settle import anew, end_attempt, error_of, is_landing, is_shut, settle, shut
@@ -181,28 +182,6 @@ def again(turn: Turn, path: str) -> None:
     if begins_over or turn.scope(f"{path}/fallback") is not None:
         forget_children(turn, path)
     _begin(turn, path, node)
-
-
-def forget_children(turn: Turn, path: str) -> None:
-    """Forget what ran inside the node, its fallback too; iterations of a loop stay to be seen."""
-    below = (f"{path}/", f"{path}[")
-    for known in [*turn.state.nodes, *turn.nodes]:
-        if known.startswith(below):
-            turn.nodes[known] = _begun_anew(turn, known, known[len(path) :])
-    for known in [*turn.state.scopes, *turn.scopes]:
-        if known == path or known.startswith(below):
-            turn.scopes[known] = None
-    for known in [*turn.state.results, *turn.results]:
-        if known.startswith(below):
-            turn.results[known] = None
-
-
-def _begun_anew(turn: Turn, path: str, inside: str) -> NodeState | None:
-    """Iterations are numbered on, so that nothing below one comes again."""
-    state = turn.node(path)
-    if "#" in inside or not state.attempt:
-        return None
-    return anew(state, len(turn.define(path).dependencies))
 
 
 def on_settled(turn: Turn, path: str, begin: int) -> None:

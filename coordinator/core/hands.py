@@ -18,10 +18,10 @@ from coordinator.core.events import (
 )
 from coordinator.core.flow import let_go, stop_node
 from coordinator.core.kept import is_kept, is_of_phase
-from coordinator.core.places import OUTPUTS, in_order
+from coordinator.core.places import in_order
 from coordinator.core.questions import asked_changes, changes_problem, in_words, with_changes
 from coordinator.core.reopen import reopen
-from coordinator.core.settle import another_round, is_shut, settle
+from coordinator.core.settle import another_round, is_shut, leave_out
 from coordinator.core.state import NodeState, NodeStatus, Phase
 from coordinator.core.turn import Turn, owner_of, parent_scope
 
@@ -144,13 +144,11 @@ def _skip(turn: Turn, event: SkipRequested) -> None:
     turn.refused = _not_open(turn, path)
     if turn.refused:
         return
-    reason, detail = in_words("skipped", event.by, event.comment), {"skipped_by": event.by}
+    reason = in_words("skipped", event.by, event.comment)
     if turn.node(path).status is _S.PENDING or stop_node(turn, path, then="skipped"):
-        turn.note(path, turn.node(path)._replace(verdict=None, is_escalated=False))
-        turn.put_result(path, None)
-        turn.put_result(path + OUTPUTS, None)
-        settle(turn, path, _S.SKIPPED, reason=reason, detail=detail)
+        leave_out(turn, path, by=event.by, reason=reason)
     else:
+        detail = {"skipped_by": event.by}
         turn.note(path, turn.node(path)._replace(reason=reason, detail=detail))
 
 
@@ -185,4 +183,6 @@ def _may_touch(turn: Turn, path: str) -> bool:
 
 
 def _is_being_ended(turn: Turn, path: str, node: Node) -> bool:
-    return is_shut(turn, parent_scope(path), node) and not turn.node(path).status.is_settled
+    scope = parent_scope(path)
+    is_over = is_shut(turn, scope, node) or (scope == "" and turn.record.phase is not Phase.MAIN)
+    return is_over and not turn.node(path).status.is_settled

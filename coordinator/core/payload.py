@@ -11,7 +11,16 @@ from coordinator.core.definition import Ask, Files, Limits, Node, ask_of
 from coordinator.core.places import item_around, iteration_of, locate
 from coordinator.core.state import NodeState, NodeStatus
 from coordinator.core.tasks import shown_title
-from coordinator.core.turn import LAND, PREPARE, RELEASE, Turn, child_path, owner_of, parent_scope
+from coordinator.core.turn import (
+    LAND,
+    PATCH,
+    PREPARE,
+    RELEASE,
+    Turn,
+    child_path,
+    owner_of,
+    parent_scope,
+)
 
 _MOST_SHOWN: Final = 50
 """How many steps a request shows at most, so that its size does not grow with the run."""
@@ -77,7 +86,7 @@ def work_payload(
         "timeout_ms": timeout_ms,
     }
     if served != path:
-        payload["patch"] = turn.result(f"{served}@patch")
+        payload["patch"] = turn.result(served + PATCH)
     return payload
 
 

@@ -17,6 +17,7 @@ from coordinator.core.definition import (
     Loop,
     Map,
     Node,
+    Primitive,
     Scope,
     Wait,
     Workflow,
@@ -82,6 +83,28 @@ def container_graph(run: RunReader, path: str, node: Node) -> Graph | None:
             return primitive.otherwise
         case Ask() | Compute() | Wait():
             return None
+
+
+def graphs_inside(
+    path: str, primitive: Primitive, known: NodeState | None
+) -> Iterator[tuple[str, Graph]]:
+    """The scopes that a container at `path` has had, and what runs in each."""
+    begun = known.iteration if known else 0
+    match primitive:
+        case Loop():
+            for iteration in range(1, begun + 1):
+                yield f"{path}#{iteration}", primitive.graph
+        case Map():
+            for item in range(begun):
+                yield f"{path}[{item}]", primitive.graph
+        case Choose():
+            yield from ((path, branch.graph) for branch in primitive.branches)
+            if primitive.otherwise:
+                yield path, primitive.otherwise
+        case Scope():
+            yield path, primitive.graph
+        case Ask() | Compute() | Wait():
+            pass
 
 
 def inside_of(run: RunReader, path: str) -> str:

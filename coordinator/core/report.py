@@ -8,17 +8,11 @@ from typing import NamedTuple
 from coordinator.core.context import result_of
 from coordinator.core.definition import (
     Ask,
-    Choose,
-    Compute,
     Graph,
-    Loop,
-    Map,
     Node,
-    Primitive,
-    Scope,
-    Wait,
     Workflow,
 )
+from coordinator.core.places import graphs_inside
 from coordinator.core.state import NodeState, NodeStatus, RunState
 
 
@@ -62,33 +56,11 @@ def _below(graph: Graph, scope: str, state: RunState) -> Iterator[NodeRow]:
 
 
 def _inside(path: str, node: Node, known: NodeState | None, state: RunState) -> Iterator[NodeRow]:
-    for scope, graph in _graphs(path, node.primitive, known):
+    for scope, graph in graphs_inside(path, node.primitive, known):
         yield from _below(graph, scope, state)
     for name, extra in (("fallback", node.on_error.graph), ("undo", node.undo)):
         if extra is not None and state.scopes.get(f"{path}/{name}") is not None:
             yield from _below(extra, f"{path}/{name}", state)
-
-
-def _graphs(
-    path: str, primitive: Primitive, known: NodeState | None
-) -> Iterator[tuple[str, Graph]]:
-    """The scopes of a container, and what runs in each."""
-    begun = known.iteration if known else 0
-    match primitive:
-        case Loop():
-            for iteration in range(1, begun + 1):
-                yield f"{path}#{iteration}", primitive.graph
-        case Map():
-            for item in range(begun):
-                yield f"{path}[{item}]", primitive.graph
-        case Choose():
-            yield from ((path, branch.graph) for branch in primitive.branches)
-            if primitive.otherwise:
-                yield path, primitive.otherwise
-        case Scope():
-            yield path, primitive.graph
-        case Ask() | Compute() | Wait():
-            pass
 
 
 def _shown(known: NodeState | None, state: RunState) -> NodeState:

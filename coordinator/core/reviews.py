@@ -6,7 +6,7 @@ from coordinator.core.definition import ErrorClass
 from coordinator.core.events import Answered, Failure
 from coordinator.core.failures import fail
 from coordinator.core.questions import changes_problem, in_words, with_changes
-from coordinator.core.settle import another_round, end_attempt, settle
+from coordinator.core.settle import another_round, end_attempt, leave_out, settle
 from coordinator.core.state import NodeStatus
 from coordinator.core.success import accept
 from coordinator.core.turn import Turn
@@ -42,7 +42,7 @@ def decide_escalation(turn: Turn, event: Answered) -> None:
         case "retry":
             another_round(turn, path)
         case "skip":
-            settle(turn, path, NodeStatus.SKIPPED, detail={"skipped_by": event.by})
+            leave_out(turn, path, by=event.by)
         case "continue":
             turn.note(path, turn.node(path)._replace(error=None))
             result = dict(event.values) or None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from coordinator.core import signals
 from coordinator.core.commands import SettleRequest, WithdrawQuestion
 from coordinator.core.definition import Channel, Join, Node, Wait, ask_of
 from coordinator.core.events import TimerKind
+from coordinator.core.places import OUTPUTS
 from coordinator.core.state import NodeState, NodeStatus
-from coordinator.core.turn import LAND, TERMINATED, Turn, parent_scope
+from coordinator.core.turn import LAND, PATCH, TERMINATED, Turn, parent_scope
+
+_LANDING: Final = (NodeStatus.READY, NodeStatus.RUNNING, NodeStatus.BACKING_OFF)
 
 
 def settle(
@@ -40,12 +44,20 @@ def settle(
     )
 
 
+def leave_out(turn: Turn, path: str, *, by: str, reason: str = "") -> None:
+    """Bring the node to its end as skipped by a person: it concluded and returned nothing."""
+    turn.note(path, turn.node(path)._replace(verdict=None, is_escalated=False))
+    turn.put_result(path, None)
+    turn.put_result(path + OUTPUTS, None)
+    settle(turn, path, NodeStatus.SKIPPED, reason=reason, detail={"skipped_by": by})
+
+
 def end(turn: Turn, path: str, ended: NodeState) -> None:
     """Write the state that the node ends with, and let those who wait for it know."""
     turn.settled += 1
     turn.move(path, ended)
-    if turn.result(f"{path}@patch") is not None:
-        turn.results[f"{path}@patch"] = None
+    if turn.result(path + PATCH) is not None:
+        turn.results[path + PATCH] = None
     turn.push("settled", path, "0")
     leave_patchers(turn, path)
 
@@ -117,9 +129,9 @@ def _end_wait(turn: Turn, path: str, state: NodeState) -> None:
 def another_round(turn: Turn, path: str) -> None:
     """Have the node begin again as a person wants it; what it tried so far counts no more."""
     state = turn.node(path)
-    turn.note(path, state._replace(spent=state.attempt, is_handed_on=False))
-    if turn.result(f"{path}@patch") is not None:
-        turn.results[f"{path}@patch"] = None
+    turn.note(path, state._replace(spent=state.attempt, is_handed_on=False, persona=""))
+    if turn.result(path + PATCH) is not None:
+        turn.results[path + PATCH] = None
     try_again(turn, path)
 
 
@@ -160,7 +172,7 @@ def leave_patchers(turn: Turn, path: str) -> None:
         return
     rest = tuple(one for one in scope.patchers if one != path)
     turn.scopes[parent] = scope._replace(patchers=rest)
-    if rest and turn.result(f"{rest[0]}@patch") is not None:
+    if rest and turn.result(rest[0] + PATCH) is not None:
         turn.push("land", rest[0])
 
 
@@ -189,9 +201,9 @@ def is_shut(turn: Turn, scope: str, node: Node) -> bool:
 
 
 def is_landing(turn: Turn, path: str) -> bool:
-    """Whether the patch of the node's reply is being applied now."""
+    """Whether the patch of the node's reply is being applied now, or once the run goes on."""
     state = turn.find(path + LAND)
-    return state is not None and state.status in (NodeStatus.RUNNING, NodeStatus.BACKING_OFF)
+    return state is not None and state.status in _LANDING
 
 
 def anew(state: NodeState, dependencies: int) -> NodeState:

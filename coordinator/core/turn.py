@@ -48,6 +48,8 @@ RELEASE: Final = "@release"
 ROLLBACK: Final = "@rollback"
 LAND: Final = "@land"
 """What the path of a node ends with while the coordinator applies the patch of its reply."""
+PATCH: Final = "@patch"
+"""What follows the path of a node where that patch is kept, among the results."""
 
 _GIT_RETRY: Final = Retry(max_attempts=6, delay_ms=1_000, max_delay_ms=30_000)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.core.decide import decide
+from coordinator.core.definition import Join
 from coordinator.core.events import ResumeRequested
 from coordinator.core.pmap import PMap
 from coordinator.core.state import RunState
@@ -193,3 +194,73 @@ def test_nobody_waits_for_a_patch_that_has_landed() -> None:
     assert [wait.path for wait in waits(story.definition, story.run, serving)][:1] == ["a"]
     story.passes("a@land")
     assert [wait.path for wait in waits(story.definition, story.run, serving)] == ["b"]
+
+
+@pytest.mark.parametrize("deed", ["skips", "retries"])
+def test_a_landing_that_a_pause_holds_back_goes_with_its_step(deed: str) -> None:
+    """Its next try came due in the pause; meanwhile a person wants the step otherwise."""
+    story = begun(ask("a", files="patch"), ask("b"), task={"repo": "/r"}, uses_files=True)
+    story.passes("@prepare", files={"repo": "/r"})
+    story.passes("a", patch={"base": "r0", "diff": "d"})
+    story.pauses()
+    story.replies("a@land", error="transport")
+    story.fires("a@land", "retry")
+    getattr(story, deed)("a")
+    asked = {"skips": [], "retries": ["ask a #2"]}[deed]
+    assert story.resumes() == asked
+    assert "a@land" not in story.requests
+
+
+def test_what_a_later_round_never_reached_is_not_there_for_people_any_more() -> None:
+    """The round is cancelled while it is prepared; `finally` runs, and skipping what would have
+    come before that does not end it."""
+    story = begun(ask("a"), finally_=[ask("clean")], task={"repo": "/r"}, uses_files=True)
+    story.passes("@prepare", files={"repo": "/r"})
+    story.replies("a", error="refused")
+    story.passes("finally/clean")
+    story.passes("@release")
+    story.retries()
+    assert story.cancels() == ["stop @prepare #2", "ask finally/clean #2"]
+    assert story.skips("a") == ["ignored: late"]
+    assert story.passes("finally/clean") == ["ask @release #2"]
+
+
+def test_a_step_that_a_person_skips_after_it_failed_has_no_verdict() -> None:
+    """Its block is judged by the others; `state.a_status` is `skipped`."""
+    story = begun(
+        parallel("p", steps=[ask("a", gate="pass", on_error="escalate"), ask("b")], gate="pass"),
+        ask("next", "p", condition="state.a_status == 'skipped'"),
+    )
+    story.replies("p/a", verdict="fail")
+    story.passes("p/b")
+    assert story.answers("p/a", "skip") == ["ask next #1"]
+
+
+def test_a_later_attempt_does_not_have_the_verdict_of_an_earlier_one() -> None:
+    """It did not come to one: the status is how the step ended."""
+    story = begun(
+        ask("a", gate="pass", retry={"max_attempts": 2, "on": frozenset({"gate"})}),
+        ask("b", "a", join=Join.ANY_FAILED, condition="state.a_status == 'failed'"),
+    )
+    story.replies("a", verdict="fail")
+    story.fires("a", "retry")
+    assert story.replies("a", error="refused") == ["ask b #1"]
+    assert story.run.nodes["a"].verdict is None
+
+
+def test_a_run_out_of_steps_asks_no_other_persona_either() -> None:
+    """`max_steps` bounds what a loop with a fallback persona can ask."""
+    story = begun(
+        repeat("fix", steps=[ask("a", fallback="other")], until="false", most=9), max_steps=2
+    )
+    assert story.passes("fix#1/a") == ["end failed"]
+
+
+def test_a_person_who_wants_a_step_again_has_its_own_persona_asked() -> None:
+    """What was tried before counts no more, the persona that stood in included."""
+    story = begun(ask("a", fallback="other", review=True))
+    story.replies("a", error="refused")
+    assert story.requests["a"].target == "other"
+    story.passes("a")
+    story.answers("a", "retry")
+    assert story.requests["a"].target == "a"
