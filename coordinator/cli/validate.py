@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,6 +13,7 @@ from coordinator.cli.environments import environment_faults
 from coordinator.cli.errors import BadUsageError, ExitCode
 from coordinator.cli.files import Target, is_env_file, is_persona_file, read_file, targets
 from coordinator.cli.folder import Folder, check_persona
+from coordinator.cli.halves import in_two
 from coordinator.cli.session import Session, out
 from coordinator.cli.text import clean, json_text
 from coordinator.config import FILE_NAME
@@ -22,6 +24,8 @@ from coordinator.definitions.rules import Severity
 from coordinator.nearby import FolderNames
 
 _WIDEST = 100
+_MANY = 50
+"""As many workflows are shared between two processors."""
 
 
 @click.command(cls=Leaf)
@@ -98,9 +102,7 @@ def _check_settings(file: Path) -> list[Fault]:
 def check(folder: Folder, found: Sequence[Target]) -> list[Fault]:
     """The faults of the files and of the personas around them, by file and place."""
     faults: set[Fault] = set()
-    first: dict[tuple[Path, str], Path] = {}
-    compiled: dict[Path, Compiled] = {}
-    overlays, scenarios = [], []
+    overlays, scenarios, workflows = [], [], []
     for target in found:
         faults |= set(folder.environments(target)[1])
         if is_scenario_path(target.path.name):
@@ -113,14 +115,51 @@ def check(folder: Folder, found: Sequence[Target]) -> list[Fault]:
             for each in folder.tried(target):
                 faults |= set(check_persona(target.path, each.overlay))
         else:
-            one, more = _workflow(folder, target)
-            faults |= set(more)
-            if one is not None:
-                compiled[target.path.absolute()] = one
-                faults |= set(_taken(target, first, one.workflow.id))
-    for target in overlays:
-        faults |= set(environment_faults(folder, target, compiled))
+            workflows.append(target)
+    faults |= set(_check_workflows(folder, workflows, overlays))
     return sorted({*faults, *_check_scenarios(folder, scenarios)})
+
+
+def _check_workflows(
+    folder: Folder, found: Sequence[Target], overlays: Sequence[Target]
+) -> list[Fault]:
+    if len(found) >= _MANY and not overlays:
+        told = in_two(lambda target: _plain(*_workflow(folder, target)), found)
+        return _with_taken(found, [_read(each) for each in told])
+    checked = [_workflow(folder, target) for target in found]
+    faults = _with_taken(found, [_named(*each) for each in checked])
+    pairs = zip(found, checked, strict=True)
+    compiled = {target.path.absolute(): one for target, (one, _) in pairs if one is not None}
+    for target in overlays:
+        faults += environment_faults(folder, target, compiled)
+    return faults
+
+
+_Named = tuple[str | None, list[Fault]]
+"""The id of a workflow, if it has no errors, and the faults of its file."""
+
+
+def _named(compiled: Compiled | None, faults: list[Fault]) -> _Named:
+    return None if compiled is None else compiled.workflow.id, faults
+
+
+def _plain(compiled: Compiled | None, faults: list[Fault]) -> list[Any]:
+    return [None if compiled is None else compiled.workflow.id, *map(fault_json, faults)]
+
+
+def _read(plain: list[Any]) -> _Named:
+    workflow, *faults = plain
+    return workflow, [Fault(**{**each, "severity": Severity(each["severity"])}) for each in faults]
+
+
+def _with_taken(found: Sequence[Target], told: Sequence[_Named]) -> list[Fault]:
+    """All the faults, those of two files with the same workflow included."""
+    first: dict[tuple[Path, str], Path] = {}
+    faults = [fault for _, more in told for fault in more]
+    for target, (workflow, _) in zip(found, told, strict=True):
+        if workflow is not None:
+            faults += _taken(target, first, workflow)
+    return faults
 
 
 def _check_scenarios(folder: Folder, found: Sequence[Target]) -> list[Fault]:

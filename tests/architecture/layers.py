@@ -93,6 +93,7 @@ PROCESS_STARTERS = (
     "coordinator.demo",
     "coordinator.cli.demo",
     "coordinator.cli.dev",
+    "coordinator.cli.halves",
     "coordinator.cli.local",
     "coordinator.cli.processes",
 )
