@@ -149,8 +149,10 @@ def _begin(turn: Turn, path: str, node: Node) -> None:
     if turn.node(path).goes_on:
         if go_on(turn, path):
             return
-        if not isinstance(node.primitive, Loop):
-            forget_children(turn, path)
+        if not isinstance(node.primitive, Loop) and not forget_children(turn, path):
+            turn.move(path, turn.node(path)._replace(status=NodeStatus.READY))
+            turn.push("again", path)
+            return
     match node.primitive:
         case Ask():
             ask(turn, path)
@@ -179,9 +181,11 @@ def again(turn: Turn, path: str) -> None:
         turn.push("again", path)
         return
     begins_over = isinstance(node.primitive, CONTAINERS) and not isinstance(node.primitive, Loop)
-    if begins_over or turn.scope(f"{path}/fallback") is not None:
-        forget_children(turn, path)
-    _begin(turn, path, node)
+    is_clean = not begins_over and turn.scope(f"{path}/fallback") is None
+    if is_clean or forget_children(turn, path):
+        _begin(turn, path, node)
+    else:
+        turn.push("again", path)
 
 
 def on_settled(turn: Turn, path: str, begin: int) -> None:

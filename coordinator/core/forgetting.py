@@ -6,19 +6,35 @@ cost is that of the node, however large the run around it is.
 
 from __future__ import annotations
 
-from coordinator.core.definition import Graph, Loop, Node
+from coordinator.core.definition import Graph, Loop, Map, Node
 from coordinator.core.places import ITEMS, OUTPUTS, graphs_inside
 from coordinator.core.settle import anew
 from coordinator.core.state import NodeState
-from coordinator.core.turn import LAND, PATCH, Turn, child_path
+from coordinator.core.turn import CHUNK, LAND, PATCH, Turn, child_path
 
 
-def forget_children(turn: Turn, path: str) -> None:
-    """Forget what ran inside the node, its fallback too; iterations of a loop stay to be seen."""
+def forget_children(turn: Turn, path: str) -> bool:
+    """Forget what ran inside the node, its fallback too; iterations of a loop stay to be seen.
+
+    Whether that was all: of a map only some items are forgotten at a time.
+    """
     node = turn.define(path)
+    if isinstance(node.primitive, Map) and not _forget_items(turn, path, node.primitive.graph):
+        return False
     if not isinstance(node.primitive, Loop):
         _forget_within(turn, path, node, is_gone=False)
     _forget_aside(turn, path, node, is_gone=False)
+    return True
+
+
+def _forget_items(turn: Turn, path: str, graph: Graph) -> bool:
+    """Forget the last of the items that have begun; whether none is left."""
+    state = turn.node(path)
+    left = max(state.iteration - CHUNK, 0)
+    for index in range(left, state.iteration):
+        _forget_scope(turn, f"{path}[{index}]", graph, is_gone=False)
+    turn.note(path, state._replace(iteration=left))
+    return left == 0
 
 
 def _forget_within(turn: Turn, path: str, node: Node, *, is_gone: bool) -> None:

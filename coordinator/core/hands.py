@@ -17,6 +17,7 @@ from coordinator.core.events import (
     SkipRequested,
 )
 from coordinator.core.flow import let_go, stop_node
+from coordinator.core.items import is_left
 from coordinator.core.kept import is_kept, is_of_phase
 from coordinator.core.places import in_order
 from coordinator.core.questions import asked_changes, changes_problem, in_words, with_changes
@@ -157,7 +158,7 @@ def _not_open(turn: Turn, path: str) -> str:
     scope = parent_scope(path)
     graph = turn.graph(scope) if turn.scope(scope) is not None else None
     is_running = is_of_phase(scope) or turn.node(owner_of(scope)).status is _S.RUNNING
-    is_running = is_running or is_kept(turn, scope)
+    is_running = (is_running or is_kept(turn, scope)) and not is_left(turn, scope)
     step = path.rpartition("/")[2]
     if graph is None or step not in graph.nodes or not is_running:
         return f"{path} is in a block that is not running; skip it once that has begun"

@@ -75,6 +75,14 @@ def _begin_again(turn: Turn, path: str, state: NodeState, tally: ScopeState) -> 
     turn.push("items", path)
 
 
+def is_left(turn: Turn, scope: str) -> bool:
+    """Whether the scope is an item that an earlier round left, and whose turn has not come yet."""
+    tally = turn.scope(owner_of(scope)) if scope.endswith("]") else None
+    if tally is None or not tally.left:
+        return False
+    return int(scope[scope.rindex("[") + 1 : -1]) >= tally.again
+
+
 def _in_flight(state: NodeState, tally: ScopeState) -> int:
     return state.iteration - tally.succeeded - tally.failed - tally.cancelled
 

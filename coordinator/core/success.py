@@ -63,7 +63,13 @@ def _gives_outputs(turn: Turn, path: str, done: NodeState) -> bool:
             outputs[name] = value.render(scope)
         except TemplateError as error:
             message = f"outputs.{name}: {error}"
-            fail(turn, path, Failure(error_class=ErrorClass.STEP_ERROR, message=message))
+            has_fallen_back = turn.scope(f"{path}/fallback") is not None
+            failure = Failure(
+                error_class=ErrorClass.STEP_ERROR,
+                message=message,
+                retryable=False if has_fallen_back else None,
+            )
+            fail(turn, path, failure)
             return False
     turn.results[path + OUTPUTS] = outputs
     return True

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.core import containers, flow, items, phases, reopen, signals, turn
+from coordinator.core import containers, flow, forgetting, items, phases, reopen, signals, turn
 from coordinator.core.commands import (
     AcquireSlot,
     AskHuman,
@@ -276,6 +276,6 @@ def small_commits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turn, "MAX_COMMANDS", 2)
         patch.setattr(turn, "MAX_NODE_CHANGES", 5)
-        for module in (containers, flow, items, phases, reopen, signals):
+        for module in (containers, flow, forgetting, items, phases, reopen, signals):
             patch.setattr(module, "CHUNK", 2)
         yield

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.core.decide import decide
-from coordinator.core.definition import Join
+from coordinator.core.definition import ErrorClass, Join, OnBranchError
 from coordinator.core.events import ResumeRequested
 from coordinator.core.pmap import PMap
 from coordinator.core.state import RunState
@@ -264,3 +264,38 @@ def test_a_person_who_wants_a_step_again_has_its_own_persona_asked() -> None:
     story.passes("a")
     story.answers("a", "retry")
     assert story.requests["a"].target == "a"
+
+
+def test_outputs_that_fail_after_a_fallback_fail_the_step_for_good() -> None:
+    """The fallback is the last resort, also of a step that never had an attempt of its own."""
+    anything = {"max_attempts": 3, "on": frozenset(ErrorClass)}
+    story = begun(
+        ask(
+            "a",
+            fallback=[compute("b", values={"x": 1}, condition="task.nothing")],
+            outputs={"n": "{{ result.n }}"},
+            retry=anything,
+        ),
+        max_steps=0,
+    )
+    assert story.node("a") == "failed"
+
+
+def test_a_step_of_an_item_whose_turn_comes_later_in_this_round_is_not_skipped_yet() -> None:
+    """The items that failed begin again one after the other; each is counted once."""
+    story = begun(
+        foreach(
+            "each",
+            items=[1, 2],
+            steps=[ask("a")],
+            max_concurrent=1,
+            on_branch_error=OnBranchError.WAIT_ALL,
+        )
+    )
+    for at in range(2):
+        story.replies(f"each[{at}]/a", error="refused")
+    assert story.retries() == ["reopen", "ask each[0]/a #2"]
+    [told] = story.skips("each[1]/a")
+    assert told.startswith("refused: each[1]/a is in a block that is not running")
+    assert story.passes("each[0]/a") == ["ask each[1]/a #2"]
+    assert story.skips("each[1]/a") == ["stop each[1]/a #2", "end succeeded"]

@@ -160,8 +160,8 @@ class Audit:
     def _items(self, scope: str, tally: ScopeState) -> None:
         state = self.nodes[scope]
         under_way = state.iteration - tally.succeeded - tally.failed - tally.cancelled
-        assert under_way - tally.left >= 0, f"{scope} counts its items wrongly"
         if state.status is _S.RUNNING and not state.is_handed_on:
+            assert under_way - tally.left >= 0, f"{scope} counts its items wrongly"
             open_ = [
                 index for index in range(state.iteration) if self._is_open(f"{scope}[{index}]")
             ]

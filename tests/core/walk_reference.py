@@ -179,7 +179,9 @@ class Reference:
         scopes = path.split("/")
         if scopes[0] in ("finally", "on_failure") or "undo" in scopes:
             return
-        ended = self.run.record.outcome in ("failed", "cancelled")
+        record = self.run.record
+        was_let_go = self.story.definition.concurrency is None or record.granted_ms > 0
+        ended = record.outcome in ("failed", "cancelled") and was_let_go
         if ended and state.status in (_S.SUCCEEDED, _S.FAILED) and self._is_told(path):
             assert self.turn.scope(f"{path}/undo") is not None, f"{path} was not undone"
 
