@@ -287,7 +287,7 @@ def on_timer(turn: Turn, event: TimerFired) -> None:
         turn.ignored = "late"
         return
     match event.kind, state.status:
-        case TimerKind.TIMEOUT, NodeStatus.RUNNING if not state.is_handed_on:
+        case TimerKind.TIMEOUT, NodeStatus.RUNNING if _is_asked(turn, event.node, state):
             end_attempt(turn, event.node, stop=True)
             message = f"no reply within the time limit (attempt {state.attempt})"
             fail(turn, event.node, Failure(error_class=ErrorClass.TIMEOUT, message=message))
@@ -300,6 +300,11 @@ def on_timer(turn: Turn, event: TimerFired) -> None:
             on_time(turn, event)
         case _:
             turn.ignored = "late"
+
+
+def _is_asked(turn: Turn, path: str, state: NodeState) -> bool:
+    """Whether a request of the node is in flight."""
+    return not state.is_handed_on and isinstance(turn.define(path).primitive, Ask)
 
 
 def _is_question(state: NodeState) -> bool:

@@ -95,10 +95,10 @@ def _row(path: str, node: Node, state: NodeState) -> NodeRow:
 
 def result_in(definition: Workflow, state: RunState, path: str) -> object:
     """What the node returned; of a container what its steps did, as its dependents would see it."""
-    return result_of(_Stored(definition, state), path)
+    return result_of(Stored(definition, state), path)
 
 
-class _Stored:
+class Stored:
     """A run as it is stored, for views to read."""
 
     def __init__(self, definition: Workflow, state: RunState) -> None:

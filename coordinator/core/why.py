@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from coordinator.core.definition import Ask, Channel, Node, Workflow
-from coordinator.core.report import NodeRow, rows
+from coordinator.core.definition import Ask, Channel, Choose, Node, Workflow
+from coordinator.core.places import container_graph
+from coordinator.core.report import NodeRow, Stored, rows
 from coordinator.core.slots import waits_for_slot
 from coordinator.core.state import SETTLED, NodeState, NodeStatus, RunState, RunStatus
 from coordinator.core.turn import LAND, OWN_NODES, PREPARE, child_path, parent_scope
@@ -59,7 +60,12 @@ def waits(definition: Workflow, state: RunState, serving: Serving) -> list[Wait]
     for row in rows(definition, state):
         node = definition.node(row.path)
         known = state.nodes.get(row.path)
-        if node is not None and not NodeStatus(row.status).is_settled:
+        is_settled = NodeStatus(row.status).is_settled
+        if (
+            node is not None
+            and not is_settled
+            and _is_on_the_way(definition, state, node, row.path)
+        ):
             wait = _of_node(row.path, node, known or NodeState(), state, serving)
             found += [wait] if wait else []
     return sorted(found, key=lambda wait: wait.kind == "dependency")
@@ -172,6 +178,15 @@ def _question(node: Node, known: NodeState) -> str:
         return f"it failed; answer retry, skip, continue or abort{_after(known)}"
     who = ", ".join(node.primitive.assignees) or "somebody"
     return f"{who} has to approve or reject"
+
+
+def _is_on_the_way(definition: Workflow, state: RunState, node: Node, path: str) -> bool:
+    """Whether no choice above the node took another branch."""
+    owner = definition.node(parent_scope(path))
+    if owner is None or not isinstance(owner.primitive, Choose):
+        return True
+    graph = container_graph(Stored(definition, state), parent_scope(path), owner)
+    return graph is not None and graph.nodes.get(node.id) is node
 
 
 def _of_dependencies(path: str, node: Node, state: RunState) -> Wait | None:

@@ -13,7 +13,7 @@ from coordinator.core.pmap import PMap
 from coordinator.core.state import RunState
 from coordinator.core.turn import CHUNK
 from coordinator.core.why import Serving, waits
-from tests.core.build import ask, compute, foreach, parallel, repeat, workflow
+from tests.core.build import ask, compute, conditional, foreach, parallel, repeat, workflow
 from tests.core.story import RUN, Story, small_commits
 
 BROKEN: Any = {"x": "{{ state.nobody_wrote_this }}"}
@@ -299,3 +299,17 @@ def test_a_step_of_an_item_whose_turn_comes_later_in_this_round_is_not_skipped_y
     assert told.startswith("refused: each[1]/a is in a block that is not running")
     assert story.passes("each[0]/a") == ["ask each[1]/a #2"]
     assert story.skips("each[1]/a") == ["stop each[1]/a #2", "end succeeded"]
+
+
+def test_steps_of_a_branch_that_was_not_taken_wait_for_nothing() -> None:
+    """`runs show` names what the run really waits for."""
+    story = begun(
+        conditional(
+            "c",
+            when="task.flag",
+            then=[ask("a"), ask("b", "a")],
+            otherwise=[ask("d"), ask("e", "d")],
+        )
+    )
+    found = waits(story.definition, story.run, Serving())
+    assert [wait.path for wait in found] == ["c/d", "c/e"]

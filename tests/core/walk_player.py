@@ -17,6 +17,7 @@ from coordinator.core.events import (
     CancelRequested,
     Continued,
     Event,
+    Parent,
     PauseRequested,
     ResumeRequested,
     Signalled,
@@ -172,8 +173,14 @@ class Player:
             "limit": "30s",
             "repo": self.random.choice([None, "/r"]),
         }
-        advance = self.random.choice(["auto"] * 5 + ["manual"])
-        self.story = Audited(definition, seed=seed, task=task, advance=advance)
+        started: dict[str, Any] = {"advance": self.random.choice(["auto"] * 5 + ["manual"])}
+        if self.random.random() < 0.15:
+            files_of = self.random.choice(["", "p" * 26])
+            started["parent"] = Parent(
+                run="p" * 26, node="x", attempt=1, token="t", files_of=files_of
+            )
+            started["files"] = {"repo": "/r", "revision": "r0"} if files_of else None
+        self.story = Audited(definition, seed=seed, task=task, **started)
         self.unruly = unruly
         self.rounds = self.random.choice([0, 0, 1, 2])
         self.steps = 0
@@ -317,6 +324,7 @@ class Player:
         deeds: list[tuple[int, Callable[[], object]]] = [
             (8, self._again),
             (4, self._time_passes),
+            (3, self._stray),
             (3, self._pause_or_resume),
             (3, self._signal),
             (3, lambda: self.story.skips(self._some_node(), by="ann")),
@@ -346,6 +354,20 @@ class Player:
     def _time_passes(self) -> None:
         if self.story.timers:
             path, attempt, kind = self.random.choice(sorted(self.story.timers))
+            self.story.fires(path, kind, attempt)
+
+    def _stray(self) -> None:
+        """A reply, an answer or a timer that no one sent, or that belongs to some other attempt."""
+        path, attempt = self._some_node(), self.random.randint(0, 4)
+        kind = self.random.choice(["reply", "answer", "timeout", "deadline", "retry", "wait"])
+        if kind == "reply":
+            before = self.story.state
+            self.story.passes(path, attempt=attempt + 1, token="guessed")
+            assert self.story.state is before, "a reply with a guessed token was applied"
+        elif kind == "answer":
+            words = ["approve", "reject", "continue", "retry", "skip", "abort", "perhaps"]
+            self.story.answers(path, self.random.choice(words), attempt=attempt)
+        else:
             self.story.fires(path, kind, attempt)
 
     def _again(self) -> None:
